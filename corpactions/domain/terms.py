@@ -1,0 +1,148 @@
+"""The terms of a corporate action, one frozen record per event type, and their canonical JSON.
+
+Invariant: ``to_json`` gives the same text for the same terms for ever; hashes and commitments are taken over it. Amounts are Decimal, ratios two
+integers, dates are dates (ISO 15022: ANOU, XDTE, RDTE, PAYD, EFFD). No float ever enters.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+
+
+class EventType(StrEnum):
+    """The event types of the API; ISO 15022 codes DVCA, SPLF/SPLR and MRGR stand behind them."""
+
+    DIVIDEND = "DIVIDEND"
+    STOCK_SPLIT = "STOCK_SPLIT"
+    MERGER = "MERGER"
+
+
+class DividendType(StrEnum):
+    """How often or why a cash dividend is paid; it changes no computation."""
+
+    CASH = "CASH"
+    SPECIAL = "SPECIAL"
+    INTERIM = "INTERIM"
+    FINAL = "FINAL"
+
+
+@dataclass(frozen=True, slots=True)
+class Dividend:
+    """A cash dividend (DVCA): an exact amount per share, never rounded here."""
+
+    amount_per_share: Decimal
+    currency: str
+    ex_date: date
+    dividend_type: str = "CASH"
+    announcement_date: date | None = None
+    record_date: date | None = None
+    pay_date: date | None = None
+    attributes: str | None = None
+
+    @property
+    def event_type(self) -> EventType:
+        return EventType.DIVIDEND
+
+    @property
+    def key_date(self) -> date:
+        """The date that identifies the action on its symbol: the ex date."""
+        return self.ex_date
+
+
+@dataclass(frozen=True, slots=True)
+class StockSplit:
+    """A subdivision (SPLF) or consolidation (SPLR): ``ratio_new`` shares for ``ratio_old`` (ISO order, new:old)."""
+
+    ratio_new: int
+    ratio_old: int
+    ex_date: date
+    announcement_date: date | None = None
+    record_date: date | None = None
+    pay_date: date | None = None
+    attributes: str | None = None
+
+    @property
+    def event_type(self) -> EventType:
+        return EventType.STOCK_SPLIT
+
+    @property
+    def key_date(self) -> date:
+        """The date that identifies the action on its symbol: the ex date."""
+        return self.ex_date
+
+
+@dataclass(frozen=True, slots=True)
+class Merger:
+    """A mandatory merger (MRGR): cash, shares of the acquirer (``shares_new`` for ``shares_old``), or both, per share held."""
+
+    acquirer_symbol: str
+    effective_date: date
+    cash_per_share: Decimal | None = None
+    currency: str | None = None
+    shares_new: int | None = None
+    shares_old: int | None = None
+    announcement_date: date | None = None
+    record_date: date | None = None
+    pay_date: date | None = None
+    attributes: str | None = None
+
+    @property
+    def event_type(self) -> EventType:
+        return EventType.MERGER
+
+    @property
+    def key_date(self) -> date:
+        """The date that identifies the action on its symbol: the effective date."""
+        return self.effective_date
+
+
+Terms = Dividend | StockSplit | Merger
+
+TERMS_BY_TYPE: dict[EventType, type[Dividend] | type[StockSplit] | type[Merger]] = {
+    EventType.DIVIDEND: Dividend,
+    EventType.STOCK_SPLIT: StockSplit,
+    EventType.MERGER: Merger,
+}
+
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+
+
+def decimal_text(value: Decimal) -> str:
+    """The one spelling of an amount: plain digits, no exponent, no trailing zeros (``0.250`` and ``0.25`` are the same announcement)."""
+    text = format(value, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in {"-0", ""} else text
+
+
+def to_json(terms: Terms) -> str:
+    """Canonical JSON of the terms: sorted ASCII keys, amounts and dates as strings, absent optional fields left out.
+
+    ``attributes`` stays the text that was announced, as a JSON string, so that no parser in between can change a digit of it.
+    """
+    fields: dict[str, object] = {}
+    for name in terms.__slots__:
+        value = getattr(terms, name)
+        if value is None:
+            continue
+        if isinstance(value, date):
+            value = value.isoformat()
+        elif isinstance(value, Decimal):
+            value = decimal_text(value)
+        fields[name] = value
+    return _encode(fields)
+
+
+def from_json(event_type: EventType, text: str | bytes) -> Terms:
+    """The inverse of :func:`to_json`, for terms that were validated before they were stored."""
+    fields = json.loads(text)
+    for name, value in fields.items():
+        if name.endswith("_date"):
+            fields[name] = date.fromisoformat(value)
+        elif name in {"amount_per_share", "cash_per_share"}:
+            fields[name] = Decimal(value)
+    return TERMS_BY_TYPE[event_type](**fields)
