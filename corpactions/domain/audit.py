@@ -1,0 +1,84 @@
+"""Audit records and batch summaries as values: what the lifecycle worker tells the rest of the house about a committed change.
+
+Invariant: a record's id always stands for the same content. Whatever could differ between two deliveries (the time of a second decision, say) is therefore
+taken from what was stored or received first, never from now.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from corpactions.domain.messages import Position
+
+
+class Action(StrEnum):
+    """What was done to an event, or to a record that became none."""
+
+    APPLIED = "APPLIED"
+    FILED = "FILED"
+    CANCELLED = "CANCELLED"
+    RETRY_SCHEDULED = "RETRY_SCHEDULED"
+    FAILED = "FAILED"
+    REPROCESSED = "REPROCESSED"
+    DISCARDED = "DISCARDED"
+    REJECTED = "REJECTED"
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One change of status; ``from_status`` is None for the first of an event."""
+
+    from_status: str | None
+    to_status: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """One audit record; field by field what ``AuditRecord.avsc`` documents."""
+
+    record_id: str
+    recorded_at: datetime
+    actor: str
+    action: Action
+    resource: str
+    event_type: str | None = None
+    symbol: str | None = None
+    function: str | None = None
+    origin: str | None = None
+    version: int | None = None
+    revision: int | None = None
+    before: str | None = None
+    after: str | None = None
+    transitions: tuple[Transition, ...] = ()
+    position: Position | None = None
+    correlation_id: str | None = None
+    payload_commitment: bytes | None = None
+    flags: tuple[str, ...] = ()
+    code: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A signed change of the number of events created in ``minute`` that have this type and status."""
+
+    minute: datetime
+    event_type: str
+    status: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSummary:
+    """What one transaction changed in the counts of one source partition; (partition, summary_seq) is its identity."""
+
+    topic: str
+    partition: int
+    summary_seq: int
+    committed_at: datetime
+    deltas: tuple[Delta, ...]
+    records: int
+    rejected: int = 0
