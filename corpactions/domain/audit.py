@@ -6,9 +6,9 @@ taken from what was stored or received first, never from now.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from corpactions.domain.messages import Position
 
@@ -26,8 +26,7 @@ class Action(StrEnum):
     REJECTED = "REJECTED"
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(NamedTuple):
     """One change of status; ``from_status`` is None for the first of an event."""
 
     from_status: str | None
@@ -35,8 +34,7 @@ class Transition:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class AuditRecord:
+class AuditRecord(NamedTuple):
     """One audit record; field by field what ``AuditRecord.avsc`` documents."""
 
     record_id: str
@@ -61,8 +59,7 @@ class AuditRecord:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Delta:
+class Delta(NamedTuple):
     """A signed change of the number of events created in ``minute`` that have this type and status."""
 
     minute: datetime
@@ -71,8 +68,7 @@ class Delta:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class BatchSummary:
+class BatchSummary(NamedTuple):
     """What one transaction changed in the counts of one source partition; (partition, summary_seq) is its identity."""
 
     topic: str

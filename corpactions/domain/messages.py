@@ -6,9 +6,9 @@ partition's owner alone writes the event: REPROCESS and DISCARD.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from corpactions.domain.terms import EventType, Terms
 
@@ -31,8 +31,7 @@ DECISIONS = frozenset({Function.REPROCESS, Function.DISCARD})
 CARRIES_TERMS = frozenset({Function.NEWM, Function.REPL})
 
 
-@dataclass(frozen=True, slots=True)
-class VersionRef:
+class VersionRef(NamedTuple):
     """One version of an event: versions are counted per origin, so the number alone names nothing. Its text is the ETag ``origin.version``."""
 
     origin: str
@@ -50,8 +49,7 @@ class VersionRef:
         return cls(origin, int(number))
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """A person's decision on a failed event, and exactly what that person saw when taking it."""
 
     decision_id: str
@@ -59,8 +57,7 @@ class Decision:
     seen_revision: int
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """Where a record stands: it is the identity of anything that has no event."""
 
     topic: str
@@ -71,8 +68,7 @@ class Position:
         return f"{self.topic}:{self.partition}:{self.offset}"
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One decoded and validated record of the events topic.
 
     ``event_id`` is a lower-case canonical UUID; ``accepted_at`` is UTC and travels unchanged through every repetition. ``terms`` is set exactly when the

@@ -1,4 +1,4 @@
-"""The terms of a corporate action, one frozen record per event type, and their canonical JSON.
+"""The terms of a corporate action, one immutable record per event type, and their canonical JSON.
 
 Invariant: ``to_json`` gives the same text for the same terms for ever; hashes and commitments are taken over it. Amounts are Decimal, ratios two
 integers, dates are dates (ISO 15022: ANOU, XDTE, RDTE, PAYD, EFFD). No float ever enters.
@@ -7,10 +7,10 @@ integers, dates are dates (ISO 15022: ANOU, XDTE, RDTE, PAYD, EFFD). No float ev
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class EventType(StrEnum):
@@ -30,8 +30,7 @@ class DividendType(StrEnum):
     FINAL = "FINAL"
 
 
-@dataclass(frozen=True, slots=True)
-class Dividend:
+class Dividend(NamedTuple):
     """A cash dividend (DVCA): an exact amount per share, never rounded here."""
 
     amount_per_share: Decimal
@@ -53,8 +52,7 @@ class Dividend:
         return self.ex_date
 
 
-@dataclass(frozen=True, slots=True)
-class StockSplit:
+class StockSplit(NamedTuple):
     """A subdivision (SPLF) or consolidation (SPLR): ``ratio_new`` shares for ``ratio_old`` (ISO order, new:old)."""
 
     ratio_new: int
@@ -75,8 +73,7 @@ class StockSplit:
         return self.ex_date
 
 
-@dataclass(frozen=True, slots=True)
-class Merger:
+class Merger(NamedTuple):
     """A mandatory merger (MRGR): cash, shares of the acquirer (``shares_new`` for ``shares_old``), or both, per share held."""
 
     acquirer_symbol: str
@@ -125,8 +122,7 @@ def to_json(terms: Terms) -> str:
     ``attributes`` stays the text that was announced, as a JSON string, so that no parser in between can change a digit of it.
     """
     fields: dict[str, object] = {}
-    for name in terms.__slots__:
-        value = getattr(terms, name)
+    for name, value in zip(terms._fields, terms, strict=True):
         if value is None:
             continue
         if isinstance(value, date):

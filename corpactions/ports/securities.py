@@ -1,45 +1,19 @@
-"""The security master: what is known about a symbol on a day. It is the worker's one downstream, and may fail for one symbol or altogether."""
+"""The security master is the worker's one downstream. It may fail for one symbol (that symbol is retried) or altogether (the worker holds)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
+from corpactions.domain.securities import Lookup, LookupFailure, Security, SecurityKey
 
-class SecurityKey(NamedTuple):
-    """A question to the security master: this symbol, as of this day."""
-
-    symbol: str
-    day: date
-
-
-@dataclass(frozen=True, slots=True)
-class Security:
-    """What is known. ``status`` is ACTIVE or what ended the security; ``successor`` the symbol that followed it; ``reference_price`` the last known
-    close per share in ``currency``, None when there is none."""
-
-    symbol: str
-    isin: str | None
-    currency: str
-    status: str
-    successor: str | None = None
-    reference_price: Decimal | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LookupFailure:
-    """The service answered, but not for this symbol: a later attempt may succeed."""
-
-    reason: str
+__all__ = ["Lookup", "LookupFailure", "Security", "SecurityKey", "SecurityMaster"]
 
 
 class SecurityMaster(Protocol):
     """Looks securities up, many at once."""
 
-    def lookup(self, keys: Sequence[SecurityKey]) -> Mapping[SecurityKey, Security | LookupFailure | None]:
+    def lookup(self, keys: Sequence[SecurityKey]) -> Mapping[SecurityKey, Lookup]:
         """One answer for every key: the security, None when the symbol is unknown on that day, or a LookupFailure for that item alone.
 
         Raises:
