@@ -35,7 +35,11 @@ class Base(DeclarativeBase):
     """Base of all models: constraint names by rule, so that migrations are the same everywhere."""
 
     metadata = MetaData(
-        naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"}
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
     )
     type_annotation_map = {datetime: _TIME, date: Date(), dict[str, Any]: JSON()}
 
@@ -236,6 +240,7 @@ class IdempotencyKey(Base):
     version: Mapped[int] = mapped_column(INTEGER)
     symbol: Mapped[str | None] = mapped_column(_ascii(16))
     event_type: Mapped[str | None] = mapped_column(_ascii(16))
+    isin: Mapped[str | None] = mapped_column(_ascii(12))
     source: Mapped[str | None] = mapped_column(_ascii(64))
     source_reference: Mapped[str | None] = mapped_column(_TEXT(128))
     accepted_at: Mapped[datetime]
