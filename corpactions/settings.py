@@ -30,8 +30,12 @@ class Settings(BaseSettings):
     gateway_host: str = "127.0.0.1"
     gateway_port: int = Field(8000, ge=1, le=65535)
     gateway_url: str = Field("http://127.0.0.1:8000", description="Where the command line finds the gateway.")
-    delivery_timeout_seconds: float = Field(5.0, gt=0, le=60, description="How long a produce may take before its outcome is unknown (delivery.timeout.ms).")
-    session_timeout_seconds: float = Field(10.0, ge=1, le=300, description="How long the group waits for a silent worker before its partitions move.")
+    delivery_timeout_seconds: float = Field(
+        5.0, gt=0, le=60, description="How long a produce may take before its outcome is unknown (delivery.timeout.ms)."
+    )
+    session_timeout_seconds: float = Field(
+        10.0, ge=1, le=300, description="How long the group waits for a silent worker before its partitions move."
+    )
     consumer_group: str = Field("corporate-actions-lifecycle", description="The lifecycle workers' consumer group.")
     batch_records: int = Field(1000, ge=1, le=10_000, description="Most records applied in one transaction.")
     retry_attempts: int = Field(3, ge=1, le=20, description="Attempts before a Retryable event is FAILED.")
@@ -39,7 +43,9 @@ class Settings(BaseSettings):
     breaker_failures: int = Field(5, ge=1)
     breaker_window_seconds: float = Field(60.0, gt=0)
     unknown_symbol: Literal["flag", "retry"] = Field("flag", description="An unknown symbol is accepted with a flag, or retried.")
-    possible_duplicate: Literal["flag", "hold"] = Field("flag", description="Same symbol, type and key date under another reference: flagged, or held for a decision.")
+    possible_duplicate: Literal["flag", "hold"] = Field(
+        "flag", description="Same symbol, type and key date under another reference: flagged, or held for a decision."
+    )
     security_master_url: str = Field("", description="A bank's own security master over HTTP; empty means the MySQL table.")
     worker_status_port: int = Field(0, ge=0, le=65535, description="Port of the worker's health answers; 0 turns them off.")
     instance: str = Field("", description="Name of this process in logs and claims; empty means host:pid.")

@@ -52,4 +52,4 @@ class SystemIdSource:
         return os.urandom(16)
 
     def jitter(self) -> float:
-        return random.random()  # noqa: S311 - spreads retries in time, guards nothing
+        return random.random()

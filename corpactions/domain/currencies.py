@@ -12,14 +12,10 @@ _TWO = (
     " RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST"
     " XCD XCG YER ZAR ZMW ZWG"
 )
-_ZERO = (
-    "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
-)
-_THREE = (
-    "BHD IQD JOD KWD LYD OMR TND"
-)
-_FOUR = (
-    "CLF UYW"
-)
+_ZERO = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
+_THREE = "BHD IQD JOD KWD LYD OMR TND"
+_FOUR = "CLF UYW"
 
-EXPONENTS: dict[str, int] = {code: exponent for codes, exponent in ((_TWO, 2), (_ZERO, 0), (_THREE, 3), (_FOUR, 4)) for code in codes.split()}
+EXPONENTS: dict[str, int] = {
+    code: exponent for codes, exponent in ((_TWO, 2), (_ZERO, 0), (_THREE, 3), (_FOUR, 4)) for code in codes.split()
+}

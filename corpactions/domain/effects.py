@@ -13,8 +13,8 @@ from math import gcd
 
 from corpactions.domain.currencies import EXPONENTS
 from corpactions.domain.errors import Rejected
-from corpactions.domain.terms import Dividend, Merger, StockSplit, Terms, decimal_text
 from corpactions.domain.securities import Security
+from corpactions.domain.terms import Dividend, Merger, StockSplit, Terms, decimal_text
 
 LARGE_DISTRIBUTION = Decimal("0.25")
 """From a quarter of the security's value on, the ex date follows the pay date (FINRA rule 11140(b)(2))."""

@@ -31,7 +31,12 @@ def isin_problem(value: str | None, field: str = "isin") -> Problem | None:
     """An ISIN (ISO 6166) with a correct check digit; absent is allowed."""
     if value is None or isin_is_valid(value):
         return None
-    return Problem(field, value, "is not an ISIN with a correct check digit", "copy all 12 characters from the announcement, for example US0378331005, or leave it out")
+    return Problem(
+        field,
+        value,
+        "is not an ISIN with a correct check digit",
+        "copy all 12 characters from the announcement, for example US0378331005, or leave it out",
+    )
 
 
 def source_problem(value: str, field: str = "source") -> Problem | None:

@@ -57,7 +57,9 @@ def _dividend(terms: Dividend) -> Iterator[Problem]:
     yield from _amount("amount_per_share", terms.amount_per_share)
     yield from _currency("currency", terms.currency)
     if terms.dividend_type not in _DIVIDEND_TYPES:
-        yield Problem("dividend_type", terms.dividend_type, "is not a known dividend type", f"use one of {', '.join(sorted(_DIVIDEND_TYPES))}")
+        yield Problem(
+            "dividend_type", terms.dividend_type, "is not a known dividend type", f"use one of {', '.join(sorted(_DIVIDEND_TYPES))}"
+        )
     yield from _dates(terms, "ex_date", terms.ex_date)
     if terms.record_date and terms.pay_date and terms.record_date < terms.ex_date <= terms.pay_date:
         yield Problem(
@@ -72,7 +74,12 @@ def _split(terms: StockSplit) -> Iterator[Problem]:
     yield from _ratio("ratio_new", terms.ratio_new)
     yield from _ratio("ratio_old", terms.ratio_old)
     if terms.ratio_new == terms.ratio_old:
-        yield Problem("ratio_new", terms.ratio_new, "equals ratio_old, so nothing would change", "give the shares held after and before, for example 10 and 1")
+        yield Problem(
+            "ratio_new",
+            terms.ratio_new,
+            "equals ratio_old, so nothing would change",
+            "give the shares held after and before, for example 10 and 1",
+        )
     yield from _dates(terms, "ex_date", terms.ex_date)
     small = terms.ratio_old < terms.ratio_new and 4 * (terms.ratio_new - terms.ratio_old) < terms.ratio_old
     if small and terms.record_date and terms.ex_date > terms.record_date:
@@ -86,9 +93,19 @@ def _split(terms: StockSplit) -> Iterator[Problem]:
 
 def _merger(terms: Merger) -> Iterator[Problem]:
     if not SYMBOL.fullmatch(terms.acquirer_symbol):
-        yield Problem("acquirer_symbol", terms.acquirer_symbol, "is not a symbol", "use 1 to 16 of A-Z, 0-9, dot and hyphen, starting with a letter or digit")
+        yield Problem(
+            "acquirer_symbol",
+            terms.acquirer_symbol,
+            "is not a symbol",
+            "use 1 to 16 of A-Z, 0-9, dot and hyphen, starting with a letter or digit",
+        )
     if terms.cash_per_share is None and terms.shares_new is None and terms.shares_old is None:
-        yield Problem("cash_per_share", None, "a merger needs at least one leg", "give cash_per_share with currency, or shares_new with shares_old, or both")
+        yield Problem(
+            "cash_per_share",
+            None,
+            "a merger needs at least one leg",
+            "give cash_per_share with currency, or shares_new with shares_old, or both",
+        )
     if terms.cash_per_share is not None:
         yield from _amount("cash_per_share", terms.cash_per_share)
         yield from _currency("currency", terms.currency)
@@ -103,15 +120,24 @@ def _merger(terms: Merger) -> Iterator[Problem]:
             yield from _ratio(name, value)
     yield from _dates(terms, "effective_date", terms.effective_date)
     if terms.record_date and terms.effective_date < terms.record_date:
-        yield Problem("effective_date", terms.effective_date, f"lies before the record date {terms.record_date}", "a reorganisation takes effect on or after its record date")
+        yield Problem(
+            "effective_date",
+            terms.effective_date,
+            f"lies before the record date {terms.record_date}",
+            "a reorganisation takes effect on or after its record date",
+        )
 
 
 def _dates(terms: Terms, key_name: str, key_date: date) -> Iterator[Problem]:
     announced, record, pay = terms.announcement_date, terms.record_date, terms.pay_date
     if announced and announced > key_date:
-        yield Problem("announcement_date", announced, f"lies after the {key_name} {key_date}", "an action is announced on or before that day")
+        yield Problem(
+            "announcement_date", announced, f"lies after the {key_name} {key_date}", "an action is announced on or before that day"
+        )
     if announced and record and announced > record:
-        yield Problem("announcement_date", announced, f"lies after the record date {record}", "an action is announced on or before its record date")
+        yield Problem(
+            "announcement_date", announced, f"lies after the record date {record}", "an action is announced on or before its record date"
+        )
     if record and pay and pay < record:
         yield Problem("pay_date", pay, f"lies before the record date {record}", "payment follows the record date")
 
@@ -129,18 +155,29 @@ def _amount(name: str, value: Decimal) -> Iterator[Problem]:
 
 def _currency(name: str, value: str | None) -> Iterator[Problem]:
     if value is None or value not in EXPONENTS:
-        hint = f"{value.upper()!r} would be" if value and _CURRENCY.fullmatch(value.upper()) and value.upper() in EXPONENTS else "for example USD is"
+        hint = (
+            f"{value.upper()!r} would be"
+            if value and _CURRENCY.fullmatch(value.upper()) and value.upper() in EXPONENTS
+            else "for example USD is"
+        )
         yield Problem(name, value, "is not an ISO 4217 currency code", f"use a three-letter code in capitals; {hint} one")
 
 
 def _ratio(name: str, value: int) -> Iterator[Problem]:
     if not 0 < value <= MAX_RATIO:
-        yield Problem(name, value, "is not a positive integer within the ratio's range", f"give a whole number of shares from 1 to {MAX_RATIO}")
+        yield Problem(
+            name, value, "is not a positive integer within the ratio's range", f"give a whole number of shares from 1 to {MAX_RATIO}"
+        )
 
 
 def _attributes(text: str) -> Iterator[Problem]:
     if len(text) > MAX_ATTRIBUTES:
-        yield Problem("attributes", f"{len(text)} characters", f"is longer than {MAX_ATTRIBUTES} characters", "keep documents elsewhere and name them here")
+        yield Problem(
+            "attributes",
+            f"{len(text)} characters",
+            f"is longer than {MAX_ATTRIBUTES} characters",
+            "keep documents elsewhere and name them here",
+        )
         return
     try:
         value = json.loads(text, parse_constant=_no_constants)

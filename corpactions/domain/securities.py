@@ -17,8 +17,11 @@ class SecurityKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Security:
-    """What is known. ``status`` is ACTIVE or what ended the security; ``successor`` the symbol that followed it; ``reference_price`` the last known
-    close per share in ``currency``, None when there is none."""
+    """What is known.
+
+    ``status`` is ACTIVE or what ended the security; ``successor`` the symbol that followed it; ``reference_price`` the last known close per share in
+    ``currency``, None when there is none.
+    """
 
     symbol: str
     isin: str | None

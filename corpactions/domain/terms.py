@@ -99,7 +99,7 @@ class Merger(NamedTuple):
 
 Terms = Dividend | StockSplit | Merger
 
-TERMS_BY_TYPE: dict[EventType, type[Dividend] | type[StockSplit] | type[Merger]] = {
+TERMS_BY_TYPE: dict[EventType, type[Dividend | StockSplit | Merger]] = {
     EventType.DIVIDEND: Dividend,
     EventType.STOCK_SPLIT: StockSplit,
     EventType.MERGER: Merger,

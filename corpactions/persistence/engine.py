@@ -22,7 +22,35 @@ CONNECT_SECONDS = 5
 READ_SECONDS = 30
 """Longer than any statement of ours may take; shorter than a person's patience with a hung socket."""
 
-_UNAVAILABLE = frozenset({1040, 1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1205, 1213, 1290, 1317, 1836, 2002, 2003, 2005, 2006, 2012, 2013, 2055, 3169, 4031})
+_UNAVAILABLE = frozenset(
+    {
+        1040,
+        1053,
+        1077,
+        1079,
+        1152,
+        1158,
+        1159,
+        1160,
+        1161,
+        1184,
+        1203,
+        1205,
+        1213,
+        1290,
+        1317,
+        1836,
+        2002,
+        2003,
+        2005,
+        2006,
+        2012,
+        2013,
+        2055,
+        3169,
+        4031,
+    }
+)
 RETRY_TRANSACTION = frozenset({1205, 1213})
 """Lock wait time-out and deadlock: nothing is wrong with server or data, the transaction is run again."""
 DATA_ERRORS = frozenset({1062, 1264, 1366, 1406, 3140, 3141, 3156})

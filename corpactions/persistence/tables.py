@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import JSON, Date, Index, MetaData, Numeric, UniqueConstraint
 from sqlalchemy.dialects.mysql import BIGINT, BINARY, DATETIME, INTEGER, MEDIUMBLOB, SMALLINT, TINYINT, VARBINARY, VARCHAR
@@ -41,7 +41,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {datetime: _TIME, date: Date(), dict[str, Any]: JSON()}
+    type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: _TIME, date: Date(), dict[str, Any]: JSON(none_as_null=True)}
 
 
 def _table_args(*constraints: Any) -> tuple[Any, ...]:

@@ -1,0 +1,102 @@
+"""A bank's own security master over HTTP, in place of the built-in table.
+
+The contract is one call: ``POST {url}/lookup`` with ``{"items": [{"symbol", "day"}]}`` (at most 500 items, day as YYYY-MM-DD) answers 200 with
+``{"items": [{"symbol", "day", "security" | "error"}]}``, one item for each item asked, in any order. ``security`` is null for an unknown symbol, else an object
+with ``currency``, ``status`` and, where known, ``isin``, ``successor`` and ``reference_price`` (a decimal as a string); ``error`` is a text and means that
+this item may be asked again later. No answer, a time-out, 5xx and 429 mean that the service is away; so does an answer that breaks this contract.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import httpx
+
+from corpactions.domain.errors import Fatal, Unavailable
+from corpactions.persistence.ttl_cache import TtlCache
+from corpactions.ports import Clock
+from corpactions.ports.securities import Lookup, LookupFailure, Security, SecurityKey
+
+ITEMS_PER_CALL = 500
+LOOKUP_SECONDS = 5.0
+"""Time allowed for one lookup, however many calls it takes; the caller's partitions are paused meanwhile."""
+CACHE_ENTRIES = 100_000
+CACHE_SECONDS = 30.0
+MAX_ERROR_CHARACTERS = 200
+_NAME = "security-master"
+
+
+class HttpSecurityMaster:
+    """Asks the service in calls of 500 items; known securities are kept for a short while, absence and errors never."""
+
+    def __init__(self, url: str, clock: Clock) -> None:
+        self._url = url.rstrip("/") + "/lookup"
+        self._clock = clock
+        self._client = httpx.Client(timeout=LOOKUP_SECONDS, follow_redirects=False, trust_env=False)
+        self._cache: TtlCache[SecurityKey, Security] = TtlCache(clock, CACHE_ENTRIES, CACHE_SECONDS)
+
+    def lookup(self, keys: Sequence[SecurityKey]) -> Mapping[SecurityKey, Lookup]:
+        """One answer for every key.
+
+        Raises:
+            Unavailable: the service did not answer in time, answered 5xx or 429, or not what was agreed.
+            Fatal: the service refuses us (another 4xx): the address or the access is wrong, and waiting would not mend it.
+        """
+        deadline = self._clock.monotonic() + LOOKUP_SECONDS
+        wanted = list(dict.fromkeys(keys))
+        answers: dict[SecurityKey, Lookup] = dict(self._cache.fresh(wanted))
+        missing = [key for key in wanted if key not in answers]
+        for start in range(0, len(missing), ITEMS_PER_CALL):
+            answers.update(self._call(missing[start : start + ITEMS_PER_CALL], deadline))
+        return answers
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._client.close()
+
+    def _call(self, keys: list[SecurityKey], deadline: float) -> dict[SecurityKey, Lookup]:
+        left = deadline - self._clock.monotonic()
+        if left <= 0:
+            raise Unavailable(_NAME, f"did not answer within {LOOKUP_SECONDS:g} seconds")
+        items = [{"symbol": key.symbol, "day": key.day.isoformat()} for key in keys]
+        try:
+            response = self._client.post(self._url, json={"items": items}, timeout=left)
+        except httpx.HTTPError as error:
+            raise Unavailable(_NAME, f"{type(error).__name__}: {error}"[:MAX_ERROR_CHARACTERS]) from error
+        if response.status_code == httpx.codes.TOO_MANY_REQUESTS or response.is_server_error:
+            raise Unavailable(_NAME, f"answered {response.status_code}")
+        if not response.is_success:
+            raise Fatal(f"the security master refuses the look-up with status {response.status_code}: check CA_SECURITY_MASTER_URL and the access to it")
+        return self._answers(keys, response)
+
+    def _answers(self, keys: list[SecurityKey], response: httpx.Response) -> dict[SecurityKey, Lookup]:
+        try:
+            found = {(item["symbol"], item["day"]): _answer(item) for item in response.json()["items"]}
+            answers = {key: found[key.symbol, key.day.isoformat()] for key in keys}
+        except (ValueError, KeyError, TypeError, AttributeError, InvalidOperation) as error:
+            raise Unavailable(_NAME, f"answered against the contract: {type(error).__name__}: {error}"[:MAX_ERROR_CHARACTERS]) from error
+        for key, answer in answers.items():
+            if isinstance(answer, Security):
+                self._cache.put(key, answer)
+        return answers
+
+
+def _answer(item: dict[str, Any]) -> Lookup:
+    if item.get("error") is not None:
+        return LookupFailure(str(item["error"])[:MAX_ERROR_CHARACTERS])
+    known = item["security"]
+    if known is None:
+        return None
+    price = known.get("reference_price")
+    if price is not None and not isinstance(price, str):
+        raise TypeError("reference_price is not a string")  # a JSON number would have been a float somewhere on its way
+    return Security(
+        symbol=item["symbol"],
+        isin=known.get("isin"),
+        currency=known["currency"],
+        status=known["status"],
+        successor=known.get("successor"),
+        reference_price=None if price is None else Decimal(price),
+    )

@@ -1,0 +1,209 @@
+"""Messages of the events topic: Avro bytes to :class:`Message` and back.
+
+What is checked here is structure: that the record says who speaks about which event, and carries the terms its function needs. Whether the terms make
+sense is :mod:`corpactions.domain.rules`' business, so that a refusal of theirs can still name the event.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from corpactions.domain.errors import Rejected
+from corpactions.domain.identity import EVENT_ID, SYMBOL
+from corpactions.domain.messages import CARRIES_TERMS, DECISIONS, Decision, Function, Message, VersionRef
+from corpactions.domain.terms import EventType, Terms, to_json
+from corpactions.ports.schemas import SchemaSource
+from corpactions.serde.terms import FIELD_BY_TYPE, terms_from, terms_to
+from corpactions.serde.values import MAX_INT, micros_of, time_of
+from corpactions.serde.wire import Fields, RecordFormat
+
+RECORD: Final = "CorporateActionEvent"
+MAX_TEXT: Final = 255
+"""Characters of a name or reference: origin, source, source_reference, actor."""
+
+_FUNCTIONS: Final = {function.value: function for function in Function}
+_EVENT_TYPES: Final = {event_type.value: event_type for event_type in EventType}
+
+
+class EventCodec:
+    """Bytes of ``corporate-actions-events`` to messages and back.
+
+    Args:
+        source: where schemas of foreign ids are read.
+        schema_id: the id under which encoded messages refer to their schema.
+
+    Raises:
+        Fatal, Unavailable: as :class:`RecordFormat`.
+    """
+
+    def __init__(self, source: SchemaSource, schema_id: int) -> None:
+        self._format = RecordFormat(source, RECORD, schema_id)
+
+    def encode(self, message: Message) -> bytes:
+        """The framed Avro value of a message.
+
+        Raises:
+            Rejected: bad_field, when a value does not fit the wire (an amount with more than 12 decimal places, say).
+        """
+        try:
+            return self._format.write(_fields(message))
+        except (ValueError, OverflowError) as error:
+            raise Rejected("bad_field", f"the message does not fit the schema: {error}") from error
+
+    def decode(self, value: bytes | None) -> Message:
+        """The message in a record's value, its structure checked.
+
+        Raises:
+            Rejected: null_value, not_avro, unknown_schema, wrong_schema, undecodable, unknown_function, unknown_event_type or bad_field; the reason
+                names field, value and mend.
+            Unavailable: a schema id not met before, while the registry does not answer.
+        """
+        return _message(self._format.read(value))
+
+
+def bad_field(name: str, value: object, mend: str) -> Rejected:
+    """A rejection that names the field, shows a bounded piece of the value and says what is expected."""
+    shown = repr(value)
+    return Rejected("bad_field", f"{name}={shown if len(shown) <= 80 else shown[:77] + '...'}: {mend}")
+
+
+def _fields(message: Message) -> Fields:
+    fields: Fields = {
+        "event_id": message.event_id,
+        "origin": message.origin,
+        "version": _fitting("version", message.version),
+        "function": message.function,
+        "event_type": message.event_type,
+        "symbol": message.symbol,
+        "isin": message.isin,
+        "source": message.source,
+        "source_reference": message.source_reference,
+        "accepted_at": micros_of(message.accepted_at),
+        "actor": message.actor,
+        "correlation_id": message.correlation_id,
+        "reason": message.reason,
+    }
+    if message.based_on is not None:
+        fields["based_on_origin"] = message.based_on.origin
+        fields["based_on_version"] = _fitting("based_on_version", message.based_on.version)
+    if message.decision is not None:
+        fields["decision_id"] = message.decision.decision_id
+        fields["seen_revision"] = _fitting("seen_revision", message.decision.seen_revision)
+        if message.decision.seen is not None:
+            fields["seen_origin"] = message.decision.seen.origin
+            fields["seen_version"] = _fitting("seen_version", message.decision.seen.version)
+    if message.terms is not None:
+        fields[FIELD_BY_TYPE[message.event_type]] = terms_to(message.terms)
+    return fields
+
+
+def _fitting(name: str, number: int) -> int:
+    if not 0 <= number <= MAX_INT:
+        raise ValueError(f"{name}={number} is not an integer from 0 to {MAX_INT}")
+    return number
+
+
+def _message(fields: Fields) -> Message:
+    function = _FUNCTIONS.get(fields["function"])
+    if function is None:
+        raise Rejected(
+            "unknown_function", f"the message function is not one of {', '.join(_FUNCTIONS)}; this release does not know newer ones"
+        )
+    event_type = _EVENT_TYPES.get(fields["event_type"])
+    if event_type is None:
+        raise Rejected(
+            "unknown_event_type", f"the event type is not one of {', '.join(_EVENT_TYPES)}; this release does not know newer ones"
+        )
+    _check_identity(fields, function)
+    terms = _terms(fields, function, event_type)
+    try:
+        accepted_at = time_of(fields["accepted_at"])
+    except OverflowError:
+        raise bad_field("accepted_at", fields["accepted_at"], "send microseconds since 1970 within the years 1 to 9999") from None
+    return Message(
+        event_id=fields["event_id"],
+        origin=fields["origin"],
+        version=fields["version"],
+        function=function,
+        event_type=event_type,
+        symbol=fields["symbol"],
+        source=fields["source"],
+        accepted_at=accepted_at,
+        actor=fields["actor"],
+        correlation_id=fields["correlation_id"],
+        isin=fields["isin"],
+        source_reference=fields["source_reference"],
+        terms=terms,
+        terms_json=None if terms is None else to_json(terms),
+        reason=fields["reason"],
+        based_on=_version_ref(fields, "based_on"),
+        decision=_decision(fields, function),
+    )
+
+
+def _check_identity(fields: Fields, function: Function) -> None:
+    for name in ("event_id", "correlation_id"):
+        if not EVENT_ID.fullmatch(fields[name]):
+            raise bad_field(name, fields[name], "send a UUID as 36 lower-case characters")
+    if not SYMBOL.fullmatch(fields["symbol"]):
+        raise bad_field("symbol", fields["symbol"], "send 1 to 16 of A-Z, 0-9, dot and hyphen, starting with a letter or digit")
+    for name in ("origin", "source", "actor"):
+        if not 0 < len(fields[name]) <= MAX_TEXT:
+            raise bad_field(name, fields[name], f"send 1 to {MAX_TEXT} characters")
+    reference = fields["source_reference"]
+    if reference is not None and not 0 < len(reference) <= MAX_TEXT:
+        raise bad_field("source_reference", reference, f"send 1 to {MAX_TEXT} characters, or leave it out")
+    version = fields["version"]
+    if not 1 <= version <= MAX_INT:
+        raise bad_field("version", version, f"count versions from 1 to {MAX_INT} within the origin")
+    if version != 1 and function is Function.NEWM:
+        raise bad_field("version", version, "NEWM is always version 1; announce a change with REPL")
+
+
+def _terms(fields: Fields, function: Function, event_type: EventType) -> Terms | None:
+    """The terms, present exactly when the function carries them, and of the event's own type."""
+    if fields["encrypted_payload"] is not None:
+        raise bad_field("encrypted_payload", "(set)", "encrypted payloads are not supported yet; send the plain terms")
+    wanted = FIELD_BY_TYPE[event_type] if function in CARRIES_TERMS else None
+    for name in FIELD_BY_TYPE.values():
+        if name != wanted and fields[name] is not None:
+            allowed = f"an event of type {event_type} carries {wanted} alone" if wanted else f"a {function} message carries no terms"
+            raise bad_field(name, "(set)", f"{allowed}; leave it null")
+    if wanted is None:
+        return None
+    if fields[wanted] is None:
+        raise bad_field(wanted, None, f"a {function} message for a {event_type} must carry its terms here")
+    try:
+        return terms_from(event_type, fields[wanted])
+    except (ValueError, OverflowError) as error:
+        raise bad_field(wanted, fields[wanted], f"{error}; dates lie in the years 1 to 9999, amounts have at most 38 digits") from error
+
+
+def _version_ref(fields: Fields, prefix: str) -> VersionRef | None:
+    origin, version = fields[f"{prefix}_origin"], fields[f"{prefix}_version"]
+    if origin is None and version is None:
+        return None
+    if origin is None or version is None:
+        missing = f"{prefix}_origin" if origin is None else f"{prefix}_version"
+        raise bad_field(missing, None, f"{prefix}_origin and {prefix}_version are given together or not at all")
+    if not 1 <= version <= MAX_INT:
+        raise bad_field(f"{prefix}_version", version, "versions count from 1")
+    if not 0 < len(origin) <= MAX_TEXT:
+        raise bad_field(f"{prefix}_origin", origin, f"send 1 to {MAX_TEXT} characters")
+    return VersionRef(origin, version)
+
+
+def _decision(fields: Fields, function: Function) -> Decision | None:
+    decision_id, revision = fields["decision_id"], fields["seen_revision"]
+    seen = _version_ref(fields, "seen")
+    if function not in DECISIONS:
+        if decision_id is not None or revision is not None or seen is not None:
+            raise bad_field(
+                "decision_id", decision_id, f"only {' and '.join(sorted(DECISIONS))} carry a decision; leave it and seen_* null"
+            )
+        return None
+    if decision_id is None or not EVENT_ID.fullmatch(decision_id):
+        raise bad_field("decision_id", decision_id, f"{function} needs the decision's UUID as 36 lower-case characters")
+    if revision is None or not 0 <= revision <= MAX_INT:
+        raise bad_field("seen_revision", revision, f"{function} needs the revision that the deciding person saw")
+    return Decision(decision_id, seen, revision)

@@ -1,0 +1,86 @@
+"""Terms of each event type to their Avro record and back."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any, Final
+
+from corpactions.domain.terms import Dividend, EventType, Merger, StockSplit, Terms
+from corpactions.serde.schemas import NAMESPACE
+from corpactions.serde.values import amount_of, date_of, days_of, unscaled_of
+
+FIELD_BY_TYPE: Final = {EventType.DIVIDEND: "dividend", EventType.STOCK_SPLIT: "stock_split", EventType.MERGER: "merger"}
+"""The nullable field of the message that holds the terms of each type."""
+
+
+def terms_from(event_type: EventType, fields: dict[str, Any]) -> Terms:
+    """Terms from the fields of their record. Raises ValueError or OverflowError when a date or amount is out of range."""
+    if event_type is EventType.DIVIDEND:
+        return Dividend(
+            amount_per_share=amount_of(fields["amount_per_share"]),
+            currency=fields["currency"],
+            ex_date=date_of(fields["ex_date"]),
+            dividend_type=fields["dividend_type"],
+            announcement_date=_optional_date(fields["announcement_date"]),
+            record_date=_optional_date(fields["record_date"]),
+            pay_date=_optional_date(fields["pay_date"]),
+            attributes=fields["attributes"],
+        )
+    if event_type is EventType.STOCK_SPLIT:
+        return StockSplit(
+            ratio_new=fields["ratio_new"],
+            ratio_old=fields["ratio_old"],
+            ex_date=date_of(fields["ex_date"]),
+            announcement_date=_optional_date(fields["announcement_date"]),
+            record_date=_optional_date(fields["record_date"]),
+            pay_date=_optional_date(fields["pay_date"]),
+            attributes=fields["attributes"],
+        )
+    cash = fields["cash_per_share"]
+    return Merger(
+        acquirer_symbol=fields["acquirer_symbol"],
+        effective_date=date_of(fields["effective_date"]),
+        cash_per_share=None if cash is None else amount_of(cash),
+        currency=fields["currency"],
+        shares_new=fields["shares_new"],
+        shares_old=fields["shares_old"],
+        announcement_date=_optional_date(fields["announcement_date"]),
+        record_date=_optional_date(fields["record_date"]),
+        pay_date=_optional_date(fields["pay_date"]),
+        attributes=fields["attributes"],
+    )
+
+
+def terms_to(terms: Terms) -> tuple[str, dict[str, Any]]:
+    """The record of some terms, named so that Avro's union need not guess. Raises ValueError for an amount that does not fit."""
+    fields: dict[str, Any] = {
+        "announcement_date": _optional_days(terms.announcement_date),
+        "record_date": _optional_days(terms.record_date),
+        "pay_date": _optional_days(terms.pay_date),
+        "attributes": terms.attributes,
+    }
+    if isinstance(terms, Dividend):
+        fields["amount_per_share"] = unscaled_of(terms.amount_per_share)
+        fields["currency"] = terms.currency
+        fields["dividend_type"] = terms.dividend_type
+        fields["ex_date"] = days_of(terms.ex_date)
+    elif isinstance(terms, StockSplit):
+        fields["ratio_new"] = terms.ratio_new
+        fields["ratio_old"] = terms.ratio_old
+        fields["ex_date"] = days_of(terms.ex_date)
+    else:
+        fields["acquirer_symbol"] = terms.acquirer_symbol
+        fields["effective_date"] = days_of(terms.effective_date)
+        fields["cash_per_share"] = None if terms.cash_per_share is None else unscaled_of(terms.cash_per_share)
+        fields["currency"] = terms.currency
+        fields["shares_new"] = terms.shares_new
+        fields["shares_old"] = terms.shares_old
+    return f"{NAMESPACE}.{type(terms).__name__}", fields
+
+
+def _optional_date(days: int | None) -> date | None:
+    return None if days is None else date_of(days)
+
+
+def _optional_days(day: date | None) -> int | None:
+    return None if day is None else days_of(day)
