@@ -6,11 +6,14 @@ sense is :mod:`corpactions.domain.rules`' business, so that a refusal of theirs 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
+from corpactions.domain import fields as rules
 from corpactions.domain.errors import Rejected
-from corpactions.domain.identity import EVENT_ID, SYMBOL
+from corpactions.domain.identity import EVENT_ID
 from corpactions.domain.messages import CARRIES_TERMS, DECISIONS, Decision, Function, Message, VersionRef
+from corpactions.domain.rules import Problem
 from corpactions.domain.terms import EventType, Terms, to_json
 from corpactions.ports.schemas import SchemaSource
 from corpactions.serde.terms import FIELD_BY_TYPE, terms_from, terms_to
@@ -18,8 +21,6 @@ from corpactions.serde.values import MAX_INT, micros_of, time_of
 from corpactions.serde.wire import Fields, RecordFormat
 
 RECORD: Final = "CorporateActionEvent"
-MAX_TEXT: Final = 255
-"""Characters of a name or reference: origin, source, source_reference, actor."""
 
 _FUNCTIONS: Final = {function.value: function for function in Function}
 _EVENT_TYPES: Final = {event_type.value: event_type for event_type in EventType}
@@ -145,19 +146,30 @@ def _check_identity(fields: Fields, function: Function) -> None:
     for name in ("event_id", "correlation_id"):
         if not EVENT_ID.fullmatch(fields[name]):
             raise bad_field(name, fields[name], "send a UUID as 36 lower-case characters")
-    if not SYMBOL.fullmatch(fields["symbol"]):
-        raise bad_field("symbol", fields["symbol"], "send 1 to 16 of A-Z, 0-9, dot and hyphen, starting with a letter or digit")
-    for name in ("origin", "source", "actor"):
-        if not 0 < len(fields[name]) <= MAX_TEXT:
-            raise bad_field(name, fields[name], f"send 1 to {MAX_TEXT} characters")
-    reference = fields["source_reference"]
-    if reference is not None and not 0 < len(reference) <= MAX_TEXT:
-        raise bad_field("source_reference", reference, f"send 1 to {MAX_TEXT} characters, or leave it out")
+    for problem in (
+        _around_the_terms(fields["symbol"], fields["isin"], fields["origin"], fields["source"], fields["actor"]),
+        rules.source_reference_problem(fields["source_reference"]),
+        rules.reason_problem(fields["reason"]),
+    ):
+        if problem is not None:
+            raise bad_field(problem.field, problem.value, f"{problem.detail}; {problem.mend}")
     version = fields["version"]
     if not 1 <= version <= MAX_INT:
         raise bad_field("version", version, f"count versions from 1 to {MAX_INT} within the origin")
     if version != 1 and function is Function.NEWM:
         raise bad_field("version", version, "NEWM is always version 1; announce a change with REPL")
+
+
+@lru_cache(maxsize=8_192)
+def _around_the_terms(symbol: str, isin: str | None, origin: str, source: str, actor: str) -> Problem | None:
+    """The first problem of fields that repeat from record to record, hence remembered."""
+    return (
+        rules.symbol_problem(symbol)
+        or rules.isin_problem(isin)
+        or rules.source_problem(origin, "origin")
+        or rules.source_problem(source)
+        or rules.actor_problem(actor)
+    )
 
 
 def _terms(fields: Fields, function: Function, event_type: EventType) -> Terms | None:
@@ -188,8 +200,8 @@ def _version_ref(fields: Fields, prefix: str) -> VersionRef | None:
         raise bad_field(missing, None, f"{prefix}_origin and {prefix}_version are given together or not at all")
     if not 1 <= version <= MAX_INT:
         raise bad_field(f"{prefix}_version", version, "versions count from 1")
-    if not 0 < len(origin) <= MAX_TEXT:
-        raise bad_field(f"{prefix}_origin", origin, f"send 1 to {MAX_TEXT} characters")
+    if (problem := rules.source_problem(origin, f"{prefix}_origin")) is not None:
+        raise bad_field(problem.field, origin, f"{problem.detail}; {problem.mend}")
     return VersionRef(origin, version)
 
 

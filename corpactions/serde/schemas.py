@@ -57,12 +57,13 @@ def parse(text: str) -> Schema:
     """
     try:
         tree = json.loads(text)
-        plain = parse_schema(_plain(tree))
-        if not isinstance(plain, dict) or plain.get("type") != "record":
-            raise ValueError("it is no record")
-        return Schema(plain["name"], plain, dict(_shape(tree, "")))
+        plain: Any = parse_schema(_plain(tree))
+        schema = Schema(plain["name"], plain, dict(_shape(tree, "")))
     except (SchemaParseException, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"not an Avro record schema ({error})") from error
+    if plain["type"] != "record":
+        raise ValueError(f"not an Avro record schema (it is of type {plain['type']})")
+    return schema
 
 
 def _plain(node: Any) -> Any:

@@ -19,6 +19,7 @@ HEADER_BYTES: Final = 5
 """Confluent's framing: one zero byte, then the schema id, big-endian."""
 
 Fields = dict[str, Any]
+_Plain = dict[str, Any]
 
 
 class RecordFormat:
@@ -34,7 +35,7 @@ class RecordFormat:
     def __init__(self, source: SchemaSource, record: str, schema_id: int) -> None:
         self._source = source
         self._own = schemas.parse(schemas.schema_text(record))
-        self._writers: dict[int, dict[str, Any] | Rejected] = {}
+        self._writers: dict[int, _Plain | Rejected] = {}
         self._target = self._registered(schema_id).plain
         self._prefix = b"\x00" + schema_id.to_bytes(4, "big")
 
@@ -56,11 +57,11 @@ class RecordFormat:
             Rejected: null_value, not_avro, unknown_schema, wrong_schema or undecodable.
             Unavailable: the schema id is not known yet and the registry does not answer.
         """
-        schema_id = id_of(value)
+        schema_id, framed = id_of(value)
         writer = self._writers.get(schema_id) or self._learn(schema_id)
         if isinstance(writer, Rejected):
             raise Rejected(writer.code, writer.reason)
-        body = BytesIO(value)
+        body = BytesIO(framed)
         body.seek(HEADER_BYTES)
         try:
             fields = schemaless_reader(body, writer, None if writer is self._own.plain else self._own.plain)
@@ -72,7 +73,7 @@ class RecordFormat:
             raise Rejected("undecodable", f"{rest} bytes are left after the record of schema {schema_id}; send one record per message")
         return fields  # type: ignore[return-value] # a record schema always gives a dict
 
-    def _learn(self, schema_id: int) -> dict[str, Any] | Rejected:
+    def _learn(self, schema_id: int) -> _Plain | Rejected:
         """Ask the registry once about an id. Only "there is none" is not kept here, since it may change."""
         text = self._source.schema_text(schema_id)
         if text is None:
@@ -80,7 +81,7 @@ class RecordFormat:
         self._writers[schema_id] = writer = self._judge(schema_id, text)
         return writer
 
-    def _judge(self, schema_id: int, text: str) -> dict[str, Any] | Rejected:
+    def _judge(self, schema_id: int, text: str) -> _Plain | Rejected:
         try:
             writer = schemas.parse(text)
         except ValueError as error:
@@ -106,8 +107,8 @@ class RecordFormat:
         return registered
 
 
-def id_of(value: bytes | None) -> int:
-    """The schema id in a value's framing.
+def id_of(value: bytes | None) -> tuple[int, bytes]:
+    """The schema id in a value's framing, and the value, which is then known to be there.
 
     Raises:
         Rejected: null_value or not_avro.
@@ -124,4 +125,4 @@ def id_of(value: bytes | None) -> int:
             "not_avro",
             f"the value starts with byte 0x{value[0]:02x} instead of 0x00; use an Avro serializer with the schema registry's framing",
         )
-    return int.from_bytes(value[1:HEADER_BYTES], "big")
+    return int.from_bytes(value[1:HEADER_BYTES], "big"), value
