@@ -8,6 +8,7 @@ this item may be asked again later. No answer, a time-out, 5xx and 429 mean that
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -25,6 +26,8 @@ LOOKUP_SECONDS = 5.0
 CACHE_ENTRIES = 100_000
 CACHE_SECONDS = 30.0
 MAX_ERROR_CHARACTERS = 200
+MAX_BODY_BYTES = 4 * 1024 * 1024
+"""Ample for 500 items of some 200 bytes each."""
 _NAME = "security-master"
 
 
@@ -62,18 +65,27 @@ class HttpSecurityMaster:
             raise Unavailable(_NAME, f"did not answer within {LOOKUP_SECONDS:g} seconds")
         items = [{"symbol": key.symbol, "day": key.day.isoformat()} for key in keys]
         try:
-            response = self._client.post(self._url, json={"items": items}, timeout=left)
+            with self._client.stream("POST", self._url, json={"items": items}, timeout=left) as response:
+                _check_status(response)
+                body = self._read(response, deadline)
         except httpx.HTTPError as error:
             raise Unavailable(_NAME, f"{type(error).__name__}: {error}"[:MAX_ERROR_CHARACTERS]) from error
-        if response.status_code == httpx.codes.TOO_MANY_REQUESTS or response.is_server_error:
-            raise Unavailable(_NAME, f"answered {response.status_code}")
-        if not response.is_success:
-            raise Fatal(f"the security master refuses the look-up with status {response.status_code}: check CA_SECURITY_MASTER_URL and the access to it")
-        return self._answers(keys, response)
+        return self._answers(keys, body)
 
-    def _answers(self, keys: list[SecurityKey], response: httpx.Response) -> dict[SecurityKey, Lookup]:
+    def _read(self, response: httpx.Response, deadline: float) -> bytes:
+        """The body, bounded in time and size: the client's own time-out only bounds the silence between two pieces."""
+        body = bytearray()
+        for piece in response.iter_bytes():
+            body += piece
+            if self._clock.monotonic() > deadline:
+                raise Unavailable(_NAME, f"did not answer within {LOOKUP_SECONDS:g} seconds")
+            if len(body) > MAX_BODY_BYTES:
+                raise Unavailable(_NAME, f"answered against the contract: more than {MAX_BODY_BYTES} bytes")
+        return bytes(body)
+
+    def _answers(self, keys: list[SecurityKey], body: bytes) -> dict[SecurityKey, Lookup]:
         try:
-            found = {(item["symbol"], item["day"]): _answer(item) for item in response.json()["items"]}
+            found = {(item["symbol"], item["day"]): _answer(item) for item in json.loads(body)["items"]}
             answers = {key: found[key.symbol, key.day.isoformat()] for key in keys}
         except (ValueError, KeyError, TypeError, AttributeError, InvalidOperation) as error:
             raise Unavailable(_NAME, f"answered against the contract: {type(error).__name__}: {error}"[:MAX_ERROR_CHARACTERS]) from error
@@ -89,14 +101,39 @@ def _answer(item: dict[str, Any]) -> Lookup:
     known = item["security"]
     if known is None:
         return None
-    price = known.get("reference_price")
-    if price is not None and not isinstance(price, str):
-        raise TypeError("reference_price is not a string")  # a JSON number would have been a float somewhere on its way
+    price = _optional_text(known, "reference_price")
     return Security(
         symbol=item["symbol"],
-        isin=known.get("isin"),
-        currency=known["currency"],
-        status=known["status"],
-        successor=known.get("successor"),
-        reference_price=None if price is None else Decimal(price),
+        isin=_optional_text(known, "isin"),
+        currency=_text(known, "currency"),
+        status=_text(known, "status"),
+        successor=_optional_text(known, "successor"),
+        reference_price=None if price is None else _price(price),
     )
+
+
+def _text(fields: dict[str, Any], name: str) -> str:
+    value = fields[name]
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is not a string")  # a price as a JSON number would have been a float somewhere on its way
+    return value
+
+
+def _optional_text(fields: dict[str, Any], name: str) -> str | None:
+    return None if fields.get(name) is None else _text(fields, name)
+
+
+def _price(text: str) -> Decimal:
+    price = Decimal(text)
+    if not price.is_finite() or price < 0:
+        raise ValueError(f"reference_price {text} is not a price")
+    return price
+
+
+def _check_status(response: httpx.Response) -> None:
+    if response.status_code == httpx.codes.TOO_MANY_REQUESTS or response.is_server_error:
+        raise Unavailable(_NAME, f"answered {response.status_code}")
+    if not response.is_success:
+        raise Fatal(
+            f"the security master refuses the look-up with status {response.status_code}: check CA_SECURITY_MASTER_URL and the access to it"
+        )
