@@ -1,0 +1,247 @@
+"""A line's fields to a message for the topic, or to every problem that forbids it.
+
+Pure: time and correlation id are handed in. The rules are the domain's own, the same that the gateway applies; what is added here is only how a text
+becomes a date, a number or an amount, and that nothing is guessed: a line without function and version is the first announcement, NEWM and 1.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Final, NamedTuple, TypeVar
+
+from corpactions.domain.fields import isin_problem, reason_problem, source_problem, source_reference_problem, symbol_problem
+from corpactions.domain.messages import CARRIES_TERMS, Function, Message
+from corpactions.domain.rules import Problem, problems_of
+from corpactions.domain.terms import TERMS_BY_TYPE, EventType, Terms, to_json
+from producers.feed.identity import id_by_key_date, id_by_reference
+from producers.feed.reader import Line
+
+FUNCTIONS: Final = {function.value: function for function in (Function.NEWM, Function.REPL, Function.CANC, Function.WITH)}
+"""Decisions (REPROCESS, DISCARD) are taken by people, not by files."""
+TYPES: Final = {event_type.value: event_type for event_type in EventType}
+MAX_VERSION: Final = 2**31 - 1
+_WHOLE = re.compile(r"-?\d{1,18}", re.ASCII)
+_AMOUNT = re.compile(r"-?\d{1,40}(?:\.\d{1,40})?", re.ASCII)
+_KEY_DATE: Final = {EventType.DIVIDEND: "ex_date", EventType.STOCK_SPLIT: "ex_date", EventType.MERGER: "effective_date"}
+_REQUIRED: Final = {
+    EventType.DIVIDEND: ("amount_per_share", "currency", "ex_date"),
+    EventType.STOCK_SPLIT: ("ratio_new", "ratio_old", "ex_date"),
+    EventType.MERGER: ("acquirer_symbol", "effective_date"),
+}
+
+T = TypeVar("T")
+
+
+class Stamp(NamedTuple):
+    """What a message carries that the line does not say."""
+
+    accepted_at: datetime
+    correlation_id: str
+
+
+class _Refused(ValueError):
+    def __init__(self, detail: str, mend: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.mend = mend
+
+
+class _Fields:
+    """Takes fields out of a line, collecting what is wrong with them instead of stopping at the first."""
+
+    def __init__(self, values: Mapping[str, object]) -> None:
+        self._values = values
+        self.problems: list[Problem] = []
+
+    def get(self, name: str, convert: Callable[[object], T]) -> T | None:
+        """The field converted; None when it is absent or wrong, in which case the problem is noted."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        try:
+            return convert(value)
+        except _Refused as refused:
+            self.problems.append(Problem(name, value, refused.detail, refused.mend))
+            return None
+
+    def check(self, problem: Problem | None) -> None:
+        if problem is not None:
+            self.problems.append(problem)
+
+
+def to_message(line: Line, stamp: Stamp, default_source: str | None = None) -> Message | list[Problem]:
+    """The message that a line announces, or the problems that forbid it, of which there is at least one.
+
+    Args:
+        line: what was read.
+        stamp: time and correlation id of this line.
+        default_source: the source of lines that name none.
+    """
+    if line.problem is not None:
+        return [line.problem]
+    top = _Fields(line.fields)
+    event_type = top.get("event_type", _event_type)
+    function, version = _function_and_version(top, line.fields)
+    symbol, source = top.get("symbol", _text) or "", top.get("source", _text) or default_source or ""
+    isin, reference, reason = top.get("isin", _text), top.get("source_reference", _text), top.get("reason", _text)
+    checks = (
+        symbol_problem(symbol),
+        source_problem(source),
+        isin_problem(isin),
+        source_reference_problem(reference),
+        reason_problem(reason),
+    )
+    for problem in checks:
+        if problem is not None and not any(known.field == problem.field for known in top.problems):
+            top.check(problem)
+    if event_type is None:
+        if "event_type" not in line.fields:
+            top.check(Problem("event_type", None, "is missing", f"use one of {', '.join(TYPES)}"))
+        return top.problems
+    terms, key_date, problems = _payload(event_type, function, line.payload, reference)
+    if problems := top.problems + problems:
+        return problems
+    if reference is None:
+        assert key_date is not None  # its absence is one of the problems
+        event_id = id_by_key_date(symbol, event_type, key_date)
+    else:
+        event_id = id_by_reference(symbol, source, reference)
+    return Message(
+        event_id=event_id,
+        origin=source,
+        version=version,
+        function=function,
+        event_type=event_type,
+        symbol=symbol,
+        source=source,
+        accepted_at=stamp.accepted_at,
+        actor=source,
+        correlation_id=stamp.correlation_id,
+        isin=isin,
+        source_reference=reference,
+        terms=terms,
+        terms_json=None if terms is None else to_json(terms),
+        reason=reason,
+    )
+
+
+def _function_and_version(top: _Fields, given: Mapping[str, object]) -> tuple[Function, int]:
+    function = top.get("function", _function) or Function.NEWM
+    version = top.get("version", _whole)
+    if version is None:
+        if function is not Function.NEWM and "version" not in given:
+            top.check(
+                Problem(
+                    "version", None, f"is missing for {function}", "give the version as the source numbers it; only NEWM is known to be 1"
+                )
+            )
+        return function, 1
+    if not 1 <= version <= MAX_VERSION:
+        top.check(Problem("version", version, "is out of range", f"count versions from 1 to {MAX_VERSION}"))
+    elif function is Function.NEWM and version != 1 and given.get("function", "NEWM") == "NEWM":
+        top.check(Problem("version", version, "is not the version of a NEWM", "NEWM is always version 1; announce a change with REPL"))
+    return function, version
+
+
+def _payload(
+    event_type: EventType, function: Function, payload: Mapping[str, object], reference: str | None
+) -> tuple[Terms | None, date | None, list[Problem]]:
+    """Terms, key date and problems. A cancellation carries no terms: those repeated on its line, as ISO 15022 asks, only serve to find its event."""
+    if function in CARRIES_TERMS:
+        terms, problems = _terms(event_type, payload)
+        return terms, None if terms is None else terms.key_date, problems
+    if reference is not None:
+        return None, None, []
+    fields, name = _Fields(payload), _KEY_DATE[event_type]
+    key_date = fields.get(name, _date)
+    if key_date is None and not fields.problems:
+        fields.check(
+            Problem(name, None, "is missing, and so is source_reference", f"name the event by its source_reference, or else by its {name}")
+        )
+    return None, key_date, fields.problems
+
+
+def _terms(event_type: EventType, payload: Mapping[str, object]) -> tuple[Terms | None, list[Problem]]:
+    cls = TERMS_BY_TYPE[event_type]
+    fields = _Fields(payload)
+    for name in payload:
+        if name not in cls._fields:
+            fields.check(
+                Problem(name, payload[name], f"does not belong to a {event_type}", f"leave it out; the terms are {', '.join(cls._fields)}")
+            )
+    for name in _REQUIRED[event_type]:
+        if name not in payload:
+            fields.check(Problem(name, None, "is missing", f"a {event_type} needs {', '.join(_REQUIRED[event_type])}"))
+    values: dict[str, Any] = {name: fields.get(name, _CONVERT.get(name, _text)) for name in payload if name in cls._fields}
+    if fields.problems:
+        return None, fields.problems
+    terms = cls(**values)
+    problems = problems_of(terms)
+    return (None if problems else terms), problems
+
+
+def _event_type(value: object) -> EventType:
+    return _known(TYPES, value)
+
+
+def _function(value: object) -> Function:
+    return _known(FUNCTIONS, value)
+
+
+def _known(known: Mapping[str, T], value: object) -> T:
+    if isinstance(value, str) and value in known:
+        return known[value]
+    raise _Refused("is not known", f"use one of {', '.join(known)}")
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    raise _Refused("is not a text", "give it as a string")
+
+
+def _date(value: object) -> date:
+    text = value if isinstance(value, str) else ""
+    if len(text) == 10 and text[4] == text[7] == "-" and text.isascii():  # fromisoformat alone also reads weeks and 20261110
+        try:
+            return date.fromisoformat(text)
+        except ValueError as error:
+            raise _Refused(f"is not a day of the calendar: {error}", "give a date as YYYY-MM-DD") from None
+    raise _Refused("is not a date", "give it as YYYY-MM-DD")
+
+
+def _amount(value: object) -> Decimal:
+    if isinstance(value, str) and _AMOUNT.fullmatch(value):
+        return Decimal(value)
+    raise _Refused("is not a decimal amount", 'give it as a string of digits with a decimal point, for example "0.25"')
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and _WHOLE.fullmatch(value):
+        return int(value)
+    raise _Refused("is not a whole number", "give it in digits alone, for example 4")
+
+
+def _attributes(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _converters() -> Iterator[tuple[str, Callable[[object], object]]]:
+    for cls in TERMS_BY_TYPE.values():
+        for name in cls._fields:
+            if name.endswith("_date"):
+                yield name, _date
+    for name in ("ratio_new", "ratio_old", "shares_new", "shares_old"):
+        yield name, _whole
+    for name in ("amount_per_share", "cash_per_share"):
+        yield name, _amount
+    yield "attributes", _attributes
+
+
+_CONVERT: Final[dict[str, Callable[[object], object]]] = dict(_converters())
