@@ -145,7 +145,10 @@ class EventDecision(Base):
 
 
 class ParkedSymbol(Base):
-    """A symbol that waits: ``event_id`` holds it, everything else of the symbol queues in ``parked_events`` until it is released."""
+    """A symbol that waits: ``event_id`` holds it, everything else of the symbol queues in ``parked_events`` until it is released.
+
+    The record that failed is kept with it (offset, value, headers, timestamp), for the dead letter that a last failed attempt sends.
+    """
 
     __tablename__ = "parked_symbols"
     symbol: Mapped[str] = mapped_column(_ascii(16), primary_key=True)
@@ -156,6 +159,10 @@ class ParkedSymbol(Base):
     next_attempt_at: Mapped[datetime | None]
     reason: Mapped[str] = mapped_column(_TEXT(ERROR_CHARACTERS))
     parked_at: Mapped[datetime]
+    offset: Mapped[int] = mapped_column(BIGINT)
+    value: Mapped[bytes] = mapped_column(MEDIUMBLOB)
+    headers: Mapped[bytes] = mapped_column(MEDIUMBLOB)
+    timestamp: Mapped[datetime]
     __table_args__ = _table_args(Index(None, "topic", "partition"))
 
 

@@ -1,0 +1,11 @@
+"""Alembic's environment: it is handed a connection by ``corpactions db upgrade`` and never reads the process environment itself."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from corpactions.persistence.tables import Base
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=Base.metadata, compare_type=True)
+with context.begin_transaction():
+    context.run_migrations()
