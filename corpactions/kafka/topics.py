@@ -1,0 +1,173 @@
+"""The topics: their catalogue, read from ``schemas/topics``, and bringing a cluster in line with it.
+
+Invariant: a topic's number of partitions never changes. A key would move to another partition, and its order would be lost; growth is a new topic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, Final, Literal
+
+import yaml
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import (  # type: ignore[attr-defined] # exported there, though not by the letter
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
+
+from corpactions.domain.errors import Fatal, Unavailable
+
+EVENTS: Final = "corporate-actions-events"
+EVENTS_DLQ: Final = "corporate-actions-events-dlq"
+AUDIT: Final = "corporate-actions-audit"
+SUMMARIES: Final = "corporate-actions-summaries"
+
+TIMEOUT_SECONDS: Final = 5.0
+_REPLICAS: Final = 3
+"""Copies of each partition, wherever there are that many brokers; two of them must then confirm a write."""
+
+Outcome = Literal["created", "configured", "unchanged"]
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """One topic of the catalogue. ``schema`` and ``compatibility`` are None where the value has no schema of ours (dead letters)."""
+
+    name: str
+    partitions: int
+    config: Mapping[str, str]
+    schema: str | None
+    compatibility: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What was done about one topic; ``changes`` lists settings as ``name: old -> new``."""
+
+    topic: str
+    outcome: Outcome
+    changes: tuple[str, ...] = ()
+
+
+def subject_of(topic: str) -> str:
+    """The registry's subject for a topic's values (TopicNameStrategy)."""
+    return f"{topic}-value"
+
+
+def catalogue() -> list[TopicSpec]:
+    """All topics, in the order of their names."""
+    folder = resources.files("schemas") / "topics"
+    specs = [_spec(yaml.safe_load(entry.read_text(encoding="utf-8"))) for entry in folder.iterdir() if entry.name.endswith(".yaml")]
+    return sorted(specs, key=lambda spec: spec.name)
+
+
+def apply(bootstrap: str, specs: Sequence[TopicSpec], prefix: str = "") -> list[Applied]:
+    """Create the topics that are missing and set what differs from the catalogue; what already fits is left alone.
+
+    Args:
+        bootstrap: Kafka's addresses.
+        specs: the topics wanted.
+        prefix: put before each name.
+
+    Raises:
+        Unavailable: Kafka does not answer within 5 seconds.
+        Fatal: a topic has another number of partitions than the catalogue says, or Kafka refuses a setting. Nothing is changed in the first case.
+    """
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2, "socket.timeout.ms": int(TIMEOUT_SECONDS * 1000)})
+    try:
+        metadata = admin.list_topics(timeout=TIMEOUT_SECONDS)
+    except KafkaException as error:
+        raise Unavailable("kafka", f"{bootstrap}: {_text(error)}") from error
+    copies = _REPLICAS if len(metadata.brokers) >= _REPLICAS else 1
+    wanted = {prefix + spec.name: spec for spec in specs}
+    existing = {name for name in wanted if name in metadata.topics}
+    for name in sorted(existing):
+        found = len(metadata.topics[name].partitions)
+        if found != wanted[name].partitions:
+            raise Fatal(
+                f"topic {name} has {found} partitions and the catalogue says {wanted[name].partitions}; the number of partitions never changes,"
+                " since keys would move between them: make a new topic and drain the old one"
+            )
+    configs = {name: {**spec.config, "min.insync.replicas": str(max(1, copies - 1))} for name, spec in wanted.items()}
+    missing = [name for name in wanted if name not in existing]
+    _create(admin, [NewTopic(name, wanted[name].partitions, copies, config=configs[name]) for name in missing])
+    changes = _configure(admin, {name: configs[name] for name in sorted(existing)})
+    return [_outcome(name, name in existing, changes.get(name, ())) for name in sorted(wanted)]
+
+
+def _spec(entry: Mapping[str, Any]) -> TopicSpec:
+    return TopicSpec(
+        name=entry["topic"],
+        partitions=entry["partitions"],
+        config={name: str(value) for name, value in entry["config"].items()},
+        schema=entry["schema"].removesuffix(".avsc") if "schema" in entry else None,
+        compatibility=entry.get("compatibility"),
+    )
+
+
+def _outcome(name: str, existed: bool, changes: tuple[str, ...]) -> Applied:
+    if not existed:
+        return Applied(name, "created")
+    return Applied(name, "configured" if changes else "unchanged", changes)
+
+
+def _create(admin: AdminClient, topics: list[NewTopic]) -> None:
+    if not topics:
+        return
+    for future in admin.create_topics(topics, operation_timeout=TIMEOUT_SECONDS, request_timeout=TIMEOUT_SECONDS).values():
+        try:
+            future.result()
+        except KafkaException as error:
+            # Another deployment was faster: it reads the same catalogue, so the topic is what was wanted.
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise _sorted(error) from error
+
+
+def _configure(admin: AdminClient, wanted: Mapping[str, Mapping[str, str]]) -> dict[str, tuple[str, ...]]:
+    """Set what differs; returns the changes for each topic that had any."""
+    if not wanted:
+        return {}
+    described = _results(
+        admin.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in wanted], request_timeout=TIMEOUT_SECONDS)
+    )
+    differing: dict[str, dict[str, str]] = {}
+    changes: dict[str, tuple[str, ...]] = {}
+    for resource, entries in described.items():
+        now = {name: entry.value for name, entry in entries.items()}
+        different = {name: value for name, value in wanted[resource.name].items() if now.get(name) != value}
+        if different:
+            differing[resource.name] = different
+            changes[resource.name] = tuple(f"{name}: {now.get(name)} -> {value}" for name, value in different.items())
+    resources_ = [ConfigResource(ResourceType.TOPIC, name, incremental_configs=_set(values)) for name, values in differing.items()]
+    if resources_:
+        _results(admin.incremental_alter_configs(resources_, request_timeout=TIMEOUT_SECONDS))
+    return changes
+
+
+def _set(values: Mapping[str, str]) -> list[ConfigEntry]:
+    return [ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in values.items()]
+
+
+def _results(futures: Mapping[ConfigResource, Future[Any]]) -> dict[ConfigResource, Any]:
+    try:
+        return {resource: future.result() for resource, future in futures.items()}
+    except KafkaException as error:
+        raise _sorted(error) from error
+
+
+def _sorted(error: KafkaException) -> Fatal | Unavailable:
+    kafka_error = error.args[0]
+    if kafka_error.retriable() or kafka_error.code() in {KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN}:  # noqa: SLF001
+        return Unavailable("kafka", _text(error))
+    return Fatal(f"Kafka refuses the topics: {_text(error)}")
+
+
+def _text(error: KafkaException) -> str:
+    return str(error.args[0].str())
