@@ -24,6 +24,7 @@ MAX_WAITING = 1_000
 """Most requests that may wait for the writer; beyond it the database is not keeping up and the caller is told to come back."""
 MARK_SECONDS = 0.1
 """How long an ack may wait to be noted: long enough to share the COMMIT with many others."""
+MARK_RETRY_SECONDS = 2.0
 MARK_BATCH = 500
 MAX_ACKED = 50_000
 """Most acks kept while the database is away. The oldest are dropped beyond it, which only means that a repetition publishes the same message again."""
@@ -81,13 +82,14 @@ class MysqlReservations:
 
     async def close(self) -> None:
         """Note the acks that are still waiting, and stop. A database that is away costs them, which is safe."""
+        running = [task for task in (self._writing, self._marking) if task is not None]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
         try:
             await self._mark()
         except Unavailable as error:
             _log.warning("acks of %d reservations were not noted: %s", len(self._acked), error)
-        for task in (self._writing, self._marking):
-            if task is not None:
-                task.cancel()
         self._writer.close()
         self._others.close()
 
@@ -117,11 +119,15 @@ class MysqlReservations:
         return await self._writer.call(lambda: self._store.insert_or_claim(wanted))
 
     async def _mark_soon(self) -> None:
-        await asyncio.sleep(MARK_SECONDS)
-        try:
-            await self._mark()
-        except Unavailable as error:
-            _log.warning("acks of %d reservations wait to be noted: %s", len(self._acked), error)
+        pause = MARK_SECONDS
+        while self._acked:
+            await asyncio.sleep(pause)
+            try:
+                await self._mark()
+                pause = MARK_SECONDS
+            except Unavailable as error:
+                pause = MARK_RETRY_SECONDS
+                _log.warning("acks of %d reservations wait to be noted: %s", len(self._acked), error)
 
     async def _mark(self) -> None:
         """Note every ack known so far, so that a repetition that follows finds its key PUBLISHED."""

@@ -28,6 +28,7 @@ MAX_IDS = 500
 _DUPLICATE_KEY = 1062
 _ATTEMPTS = 4
 _KEYS = IdempotencyKey.__table__
+_NAME = (IdempotencyKey.idempotency_key, IdempotencyKey.principal)
 _NOW = text("SELECT NOW(6)")
 _COLUMNS = (
     "principal, idempotency_key, event_id, id_count, `function`, origin, version, symbol, event_type, isin, source, source_reference,"
@@ -36,7 +37,7 @@ _COLUMNS = (
 _INSERT = f"INSERT INTO idempotency_keys ({_COLUMNS}) VALUES ({', '.join(['%s'] * 17)})"
 
 
-class KeyTaken(Exception):  # noqa: N818 - no error: the ordinary answer to a repetition
+class KeyTaken(Exception):
     """At least one key of an insert is in use already."""
 
 
@@ -224,13 +225,12 @@ def covering(connection: Connection, event_id: bytes) -> Reservation | None:
 
 def _locked(connection: Connection, requests: Sequence[KeyedRequest]) -> dict[tuple[Any, ...], Reservation]:
     keys = sorted({(_id(request.key), request.principal) for request in requests})
-    rows = connection.execute(select(_KEYS).where(_name_in(keys)).order_by(*_KEYS.primary_key.columns).with_for_update())
+    rows = connection.execute(select(_KEYS).where(_name_in(keys)).order_by(*_NAME).with_for_update())
     return {(found := _reservation(row)).request[:2]: found for row in rows}
 
 
 def _name_in(keys: Sequence[tuple[bytes, str]]) -> Any:
-    names = tuple_(IdempotencyKey.idempotency_key, IdempotencyKey.principal)
-    return names.in_(bindparam("names", keys, expanding=True))
+    return tuple_(*_NAME).in_(bindparam("names", keys, expanding=True))
 
 
 def _insert(connection: Connection, reservations: Sequence[Reservation]) -> None:
