@@ -25,7 +25,9 @@ def explain_os_error(error: OSError) -> LocalStackError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return LocalStackError(f"the disk is full{where}", "free some space (`df -h` shows where) and run the command again")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return LocalStackError(f"no permission to write{where}", "give this user the folder, or set CA_RUN_DIR and XDG_CACHE_HOME to folders of yours")
+        return LocalStackError(
+            f"no permission to write{where}", "give this user the folder, or set CA_RUN_DIR and XDG_CACHE_HOME to folders of yours"
+        )
     if error.errno == errno.ENOENT and error.filename:
         return LocalStackError(f"{error.filename} is missing", "run `make install`")
     return LocalStackError(f"{error.strerror or error}{where}", "mend that and run the command again")

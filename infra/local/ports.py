@@ -45,7 +45,8 @@ class Ports:
         for name, port in chosen.items():
             if names[port] != name:
                 raise LocalStackError(
-                    f"port {port} is given to both {name} and {names[port]}", f"set {variable(name)} or {variable(names[port])} to another port"
+                    f"port {port} is given to both {name} and {names[port]}",
+                    f"set {variable(name)} or {variable(names[port])} to another port",
                 )
         return cls(**chosen)
 
@@ -88,7 +89,8 @@ def require_free(name: str, port: int) -> None:
     """
     if not is_free(port):
         raise LocalStackError(
-            f"port {port} ({name}) is taken", f"stop what listens there (`ss -ltnp 'sport = :{port}'`) or set {variable(name)} to a free port"
+            f"port {port} ({name}) is taken",
+            f"stop what listens there (`ss -ltnp 'sport = :{port}'`) or set {variable(name)} to a free port",
         )
 
 

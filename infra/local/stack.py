@@ -1,18 +1,19 @@
 """The three servers as one: what tests and commands start and stop."""
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from infra.local.layout import RunDir
 from infra.local.ports import HOST, Ports
+from infra.local.secrets import password
 from infra.local.servers.base import Server
 from infra.local.servers.kafka import KafkaServer
 from infra.local.servers.mysql import MySQLServer
 from infra.local.servers.registry import RegistryServer
+from infra.local.together import together
 
-DATABASE = "corporate_actions"
+DATABASE: Final = "corporate_actions"
 """The product's database."""
 
 
@@ -23,17 +24,17 @@ class Stack:
     own and ``Ports.free()``, and open a :class:`infra.local.guard.Guard` around it so that nothing outlives them.
     """
 
-    def __init__(self, run_dir: Path, ports: Ports, cancel: Event | None = None) -> None:
+    def __init__(self, run_dir: Path, ports: Ports) -> None:
         self.run = RunDir(run_dir)
         self.ports = ports
-        cancel = cancel or Event()
-        self.kafka = KafkaServer(self.run, ports, cancel)
-        self.registry = RegistryServer(self.run, ports, cancel)
-        self.mysql = MySQLServer(self.run, ports, cancel)
+        self.cancel = Event()
+        self.kafka = KafkaServer(self.run, ports, self.cancel)
+        self.registry = RegistryServer(self.run, ports, self.cancel)
+        self.mysql = MySQLServer(self.run, ports, self.cancel)
 
     @property
     def servers(self) -> tuple[Server, ...]:
-        """All of them, in the order of their dependence."""
+        """All of them, the independent ones first."""
         return (self.kafka, self.mysql, self.registry)
 
     def start(self) -> None:
@@ -42,26 +43,21 @@ class Stack:
         Raises:
             LocalStackError: one cannot start; what this call started is stopped again.
         """
-        running = {server.name for server in self.servers if server.pid is not None}
+        absent = [server for server in self.servers if server.pid is None]
         try:
-            with ThreadPoolExecutor(len(self.servers)) as pool:
-                for started in [pool.submit(server.start) for server in self.servers]:
-                    started.result()
+            together([server.start for server in self.servers], self.cancel)
         except BaseException:
-            for server in reversed(self.servers):
-                if server.name not in running:
-                    server.stop()
+            for server in reversed(absent):
+                server.stop()
             raise
 
     def stop(self) -> None:
         """Stop all in good order; their data stay."""
         self.registry.stop()  # first: without Kafka it would only complain
-        with ThreadPoolExecutor(2) as pool:
-            for stopped in [pool.submit(server.stop) for server in (self.kafka, self.mysql)]:
-                stopped.result()
+        together([self.kafka.stop, self.mysql.stop], self.cancel)
 
-    def endpoints(self) -> dict[str, Any]:
-        """The servers' part of ``endpoints.json``; MySQL's account is the administrator's."""
+    def endpoints(self, account: str = "root") -> dict[str, Any]:
+        """The servers' part of ``endpoints.json``, with ``account`` for MySQL."""
         return {
             "kafka": self.kafka.address,
             "kafka_client": {
@@ -75,8 +71,8 @@ class Stack:
             "mysql": {
                 "host": HOST,
                 "port": self.ports.mysql,
-                "user": "root",
-                "password": self.mysql.root_password,
+                "user": account,
+                "password": password(self.run, account),
                 "database": DATABASE,
             },
         }

@@ -8,6 +8,9 @@ KAFKA: Final = "4.3.1"
 KAFKA_SCALA: Final = "2.13"
 """The Scala line Kafka's broker artifact is named after."""
 
+SLF4J: Final = "1.7.36"
+"""Kafka's logging interface; its simplest backend writes the log to standard error."""
+
 APICURIO: Final = "3.3.3"
 """Apicurio Registry, from Maven (``io.apicurio``)."""
 

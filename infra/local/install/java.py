@@ -25,6 +25,7 @@ _KAFKA_POM: Final = f"""<project>
   <dependencies>
     <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_{versions.KAFKA_SCALA}</artifactId><version>{versions.KAFKA}</version></dependency>
     <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka-tools</artifactId><version>{versions.KAFKA}</version></dependency>
+    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>{versions.SLF4J}</version></dependency>
   </dependencies>
 </project>
 """
@@ -41,7 +42,7 @@ def install_kafka(cancel: Event) -> Path:
         (folder / "pom.xml").write_text(_KAFKA_POM)
         _maven([f"{_PLUGIN}:copy-dependencies", f"-DoutputDirectory={folder}"], folder, cancel)
 
-    return install(f"kafka-{versions.KAFKA}", build)
+    return install(f"kafka-{versions.KAFKA}-slf4j-{versions.SLF4J}", build)
 
 
 def install_registry(cancel: Event) -> Path:

@@ -56,7 +56,9 @@ def install_data_template(mysql: MySQL, cancel: Event) -> Path:
         try:
             if run_to_end(argv, log, os.environ, folder, cancel) != 0:
                 errors = [line for line in log.read_text(errors="replace").splitlines() if "[ERROR]" in line]
-                raise LocalStackError(f"MySQL cannot make a data directory: {(errors or [''])[0][:300]}", "mend that and run the command again")
+                raise LocalStackError(
+                    f"MySQL cannot make a data directory: {(errors or [''])[0][:300]}", "mend that and run the command again"
+                )
         finally:
             log.unlink(missing_ok=True)
         (folder / "auto.cnf").unlink()  # two servers must never share an identity
@@ -98,15 +100,16 @@ def _unpack(folder: Path, cancel: Event) -> None:
     """Fetch Debian's MySQL with all its libraries and keep ``usr`` of it."""
     program = shutil.which("mmdebstrap")
     if program is None:
+        minimum = ".".join(str(part) for part in versions.MYSQL_MINIMUM)
         raise LocalStackError(
-            "there is no mysqld {}.{} or newer on PATH and mmdebstrap is missing".format(*versions.MYSQL_MINIMUM),
+            f"there is no mysqld {minimum} or newer on PATH and mmdebstrap is missing",
             "run `make install` on Debian, or install MySQL yourself",
         )
     # Unprivileged users may lack user namespaces; unpacking needs none in chrootless mode, which mmdebstrap refuses to root.
     mode = "root" if os.getuid() == 0 else "chrootless"
     tree = folder / "tree"
     argv = [
-        *(program, "--variant=extract", f"--mode={mode}", "--aptopt=Acquire::Check-Valid-Until \"false\"", "--aptopt=Acquire::Retries \"3\""),
+        *(program, "--variant=extract", f"--mode={mode}", '--aptopt=Acquire::Check-Valid-Until "false"', '--aptopt=Acquire::Retries "3"'),
         *("--include=mysql-server-core,mysql-client-core", "--skip=output/dev,output/mknod", versions.MYSQL_SUITE, str(tree), _mirror()),
     ]
     log = folder.parent / f"{folder.name}.log"

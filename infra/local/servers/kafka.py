@@ -40,18 +40,19 @@ _SETTINGS: Final = {
     "group.consumer.heartbeat.interval.ms": "1000",
     "group.consumer.min.session.timeout.ms": "2000",
 }
+_LOGGING: Final = {"defaultLogLevel": "warn", "showDateTime": "true", "dateTimeFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSXXX"}
 _METADATA_REQUEST: Final = struct.pack(">hhih", 3, 1, 7, -1) + struct.pack(">i", 0)  # Metadata v1, correlation id 7, no client id, no topic
 
 
 class KafkaServer(Server):
     """The broker at ``127.0.0.1:<kafka>``."""
 
-    name: ClassVar[str] = "kafka"
+    kind: ClassVar[str] = "kafka"
 
     @property
     def address(self) -> str:
         """What goes into ``bootstrap.servers``."""
-        return f"{HOST}:{self._ports.kafka}"
+        return f"{HOST}:{self.ports.kafka}"
 
     @property
     def version(self) -> str:
@@ -60,12 +61,12 @@ class KafkaServer(Server):
 
     def install(self) -> None:
         """Fetch its jars once."""
-        self._libs: Path = install_kafka(self._cancel)
+        install_kafka(self.cancel)
 
     def ready(self) -> bool:
         """Whether it names itself as a live broker in an answer to a metadata request."""
         try:
-            with socket.create_connection((HOST, self._ports.kafka), timeout=2) as connection:
+            with socket.create_connection((HOST, self.ports.kafka), timeout=2) as connection:
                 connection.sendall(struct.pack(">i", len(_METADATA_REQUEST)) + _METADATA_REQUEST)
                 answer = connection.recv(12)
         except OSError:
@@ -75,21 +76,23 @@ class KafkaServer(Server):
         _, correlation, brokers = struct.unpack(">iii", answer)
         return bool(correlation == 7 and brokers > 0)
 
-    def _listens(self) -> dict[str, int]:
-        return {"kafka": self._ports.kafka, "kafka_controller": self._ports.kafka_controller}
+    @property
+    def listens(self) -> dict[str, int]:
+        """Its ports by name."""
+        return {"kafka": self.ports.kafka, "kafka_controller": self.ports.kafka_controller}
 
     def _launch(self) -> None:
-        home = self._run.data(self.name)
+        home = self.run.data(self.name)
         home.mkdir(parents=True, exist_ok=True)
         config = home / "server.properties"
         config.write_text("".join(f"{key}={value}\n" for key, value in self._settings(home).items()))
         if not (home / "log" / "meta.properties").exists():
             self._format(config)
         argv = [*self._java("-Xmx512m"), "kafka.Kafka", config]
-        self._process.start(argv, os.environ, home)
+        self.process.start(argv, os.environ, home)
 
     def _settings(self, home: Path) -> dict[str, str]:
-        controller = f"{HOST}:{self._ports.kafka_controller}"
+        controller = f"{HOST}:{self.ports.kafka_controller}"
         return _SETTINGS | {
             "listeners": f"PLAINTEXT://{self.address},CONTROLLER://{controller}",
             "advertised.listeners": f"PLAINTEXT://{self.address}",
@@ -99,9 +102,27 @@ class KafkaServer(Server):
 
     def _format(self, config: Path) -> None:
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        argv = [*self._java("-XX:TieredStopAtLevel=1"), "kafka.tools.StorageTool", "format", "-t", cluster, "-c", config, "--ignore-formatted"]
-        if run_to_end(argv, self._process.log, os.environ, config.parent, self._cancel) != 0:
-            raise LocalStackError(f"Kafka cannot format its storage: {self._process.last_line()}", f"see {self._process.log}")
+        argv = [
+            *self._java("-XX:TieredStopAtLevel=1"),
+            "kafka.tools.StorageTool",
+            "format",
+            "-t",
+            cluster,
+            "-c",
+            config,
+            "--ignore-formatted",
+        ]
+        if run_to_end(argv, self.process.log, os.environ, config.parent, self.cancel) != 0:
+            raise LocalStackError(f"Kafka cannot format its storage: {self.process.last_line()}", f"see {self.process.log}")
 
     def _java(self, option: str) -> list[str | Path]:
-        return [JAVA, option, "-XX:+UseSerialGC", "-Djava.awt.headless=true", "-cp", f"{self._libs}/*"]
+        logging = [f"-Dorg.slf4j.simpleLogger.{key}={value}" for key, value in _LOGGING.items()]
+        return [
+            JAVA,
+            option,
+            "-XX:+UseSerialGC",
+            "--sun-misc-unsafe-memory-access=allow",
+            *logging,
+            "-cp",
+            f"{install_kafka(self.cancel)}/*",
+        ]

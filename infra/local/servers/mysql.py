@@ -39,23 +39,23 @@ _SOCKET_PATH_LIMIT: Final = 107
 class MySQLServer(Server):
     """The database server: over TCP on the loopback interface and over a socket in the run directory."""
 
-    name: ClassVar[str] = "mysql"
+    kind: ClassVar[str] = "mysql"
     _installed: MySQL | None = None
 
     @property
     def address(self) -> str:
         """Host and port."""
-        return f"{HOST}:{self._ports.mysql}"
+        return f"{HOST}:{self.ports.mysql}"
 
     @property
     def socket(self) -> Path:
         """The socket of the server, for the administrator on this machine."""
-        return self._run.root / "mysql.sock"
+        return self.run.root / "mysql.sock"
 
     @property
     def root_password(self) -> str:
         """The generated password of ``root``."""
-        return password(self._run, "root")
+        return password(self.run, "root")
 
     @property
     def version(self) -> str:
@@ -64,12 +64,12 @@ class MySQLServer(Server):
 
     def install(self) -> None:
         """Find or fetch it once, and prepare a data directory to copy from."""
-        self._template: Path = install_data_template(self._found(), self._cancel)
+        install_data_template(self._found(), self.cancel)
 
     def ready(self) -> bool:
         """Whether it greets a new connection, which it does only after recovery and its first statements."""
         try:
-            with socket.create_connection((HOST, self._ports.mysql), timeout=2) as connection:
+            with socket.create_connection((HOST, self.ports.mysql), timeout=2) as connection:
                 greeting = connection.recv(5)
         except OSError:
             return False
@@ -77,16 +77,18 @@ class MySQLServer(Server):
 
     def _found(self) -> MySQL:
         if self._installed is None:
-            self._installed = install_mysql(self._cancel)
+            self._installed = install_mysql(self.cancel)
         return self._installed
 
-    def _listens(self) -> dict[str, int]:
-        return {"mysql": self._ports.mysql}
+    @property
+    def listens(self) -> dict[str, int]:
+        """Its ports by name."""
+        return {"mysql": self.ports.mysql}
 
     def _launch(self) -> None:
         if len(os.fsencode(self.socket)) > _SOCKET_PATH_LIMIT:
             raise LocalStackError(f"the path {self.socket} is too long for a socket", "set CA_RUN_DIR to a shorter folder")
-        home = self._run.data(self.name)
+        home = self.run.data(self.name)
         data = home / "data"
         first = not data.exists() or self._first_statements.exists()
         if first:
@@ -95,20 +97,20 @@ class MySQLServer(Server):
             *self._found().command,
             *user_option(),
             f"--datadir={data}",
-            f"--port={self._ports.mysql}",
+            f"--port={self.ports.mysql}",
             f"--socket={self.socket}",
             f"--pid-file={home / 'mysqld.pid'}",
             *_OPTIONS,
             *([f"--init-file={self._first_statements}"] if first else []),
         ]
-        self._process.start(argv, os.environ, home)
+        self.process.start(argv, os.environ, home)
 
     def _started(self) -> None:
         self._first_statements.unlink(missing_ok=True)
 
     @property
     def _first_statements(self) -> Path:
-        return self._run.data(self.name) / "first.sql"
+        return self.run.data(self.name) / "first.sql"
 
     def _prepare(self, data: Path) -> None:
         """Copy the prepared data directory and have the first start give root its password: a password is never on a command line."""
@@ -116,7 +118,7 @@ class MySQLServer(Server):
         if not data.exists():
             beside = data.with_name("data.new")
             shutil.rmtree(beside, ignore_errors=True)
-            shutil.copytree(self._template, beside)
+            shutil.copytree(install_data_template(self._found(), self.cancel), beside)
             beside.rename(data)
         descriptor = os.open(self._first_statements, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:

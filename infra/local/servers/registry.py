@@ -3,7 +3,6 @@
 import os
 import urllib.error
 import urllib.request
-from pathlib import Path
 from typing import ClassVar
 
 from infra.local import versions
@@ -15,12 +14,12 @@ from infra.local.servers.base import Server
 class RegistryServer(Server):
     """The registry, spoken to through its Confluent-compatible interface."""
 
-    name: ClassVar[str] = "registry"
+    kind: ClassVar[str] = "registry"
 
     @property
     def address(self) -> str:
         """The base address for any Confluent client."""
-        return f"http://{HOST}:{self._ports.registry}/apis/ccompat/v7"
+        return f"http://{HOST}:{self.ports.registry}/apis/ccompat/v7"
 
     @property
     def version(self) -> str:
@@ -29,7 +28,7 @@ class RegistryServer(Server):
 
     def install(self) -> None:
         """Fetch it once."""
-        self._home: Path = install_registry(self._cancel)
+        install_registry(self.cancel)
 
     def ready(self) -> bool:
         """Whether it lists its subjects, which it can only once it has read its topics."""
@@ -39,23 +38,32 @@ class RegistryServer(Server):
         except (urllib.error.URLError, OSError):
             return False
 
-    def _listens(self) -> dict[str, int]:
-        return {"registry": self._ports.registry, "registry_management": self._ports.registry_management}
+    @property
+    def listens(self) -> dict[str, int]:
+        """Its ports by name."""
+        return {"registry": self.ports.registry, "registry_management": self.ports.registry_management}
 
     def _launch(self) -> None:
-        home = self._run.data(self.name)
+        program = install_registry(self.cancel) / "quarkus-run.jar"
+        home = self.run.data(self.name)
         home.mkdir(parents=True, exist_ok=True)
         properties = {
             "quarkus.http.host": HOST,
-            "quarkus.http.port": self._ports.registry,
+            "quarkus.http.port": self.ports.registry,
             "quarkus.management.host": HOST,
-            "quarkus.management.port": self._ports.registry_management,
+            "quarkus.management.port": self.ports.registry_management,
+            'quarkus.log.category."org.apache.kafka".level': "WARN",  # else its clients print all their settings
         }
         argv = [
             *(str(JAVA), "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
             *(f"-D{key}={value}" for key, value in properties.items()),
-            *("-jar", str(self._home / "quarkus-run.jar")),
+            *("-jar", str(program)),
         ]
-        kafka = f"{HOST}:{self._ports.kafka}"
-        env = os.environ | {"APICURIO_STORAGE_KIND": "kafkasql", "APICURIO_KAFKASQL_BOOTSTRAP_SERVERS": kafka}
-        self._process.start(argv, env, home)
+        kafka = f"{HOST}:{self.ports.kafka}"
+        env = {
+            "APICURIO_STORAGE_KIND": "kafkasql",
+            "APICURIO_KAFKASQL_BOOTSTRAP_SERVERS": kafka,
+            # It polls its empty topics to the end of this time-out four times before it is ready: 5 s each by default.
+            "APICURIO_KAFKASQL_CONSUMER_POLL_TIMEOUT": "200",
+        }
+        self.process.start(argv, os.environ | env, home)
