@@ -1,0 +1,1 @@
+"""The HTTP API's bodies: what is accepted, and what is answered."""
