@@ -7,7 +7,6 @@ becomes a date, a number or an amount, and that nothing is guessed: a line witho
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
@@ -17,6 +16,7 @@ from corpactions.domain.fields import isin_problem, reason_problem, source_probl
 from corpactions.domain.messages import CARRIES_TERMS, Function, Message
 from corpactions.domain.rules import Problem, problems_of
 from corpactions.domain.terms import TERMS_BY_TYPE, EventType, Terms, to_json
+from corpactions.domain.texts import Unreadable, amount_of, date_of, whole_of
 from producers.feed.identity import id_by_key_date, id_by_reference
 from producers.feed.reader import Line
 
@@ -24,8 +24,6 @@ FUNCTIONS: Final = {function.value: function for function in (Function.NEWM, Fun
 """Decisions (REPROCESS, DISCARD) are taken by people, not by files."""
 TYPES: Final = {event_type.value: event_type for event_type in EventType}
 MAX_VERSION: Final = 2**31 - 1
-_WHOLE = re.compile(r"-?\d{1,18}", re.ASCII)
-_AMOUNT = re.compile(r"-?\d{1,40}(?:\.\d{1,40})?", re.ASCII)
 _KEY_DATE: Final = {EventType.DIVIDEND: "ex_date", EventType.STOCK_SPLIT: "ex_date", EventType.MERGER: "effective_date"}
 _REQUIRED: Final = {
     EventType.DIVIDEND: ("amount_per_share", "currency", "ex_date"),
@@ -43,13 +41,6 @@ class Stamp(NamedTuple):
     correlation_id: str
 
 
-class _Refused(ValueError):
-    def __init__(self, detail: str, mend: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
-        self.mend = mend
-
-
 class _Fields:
     """Takes fields out of a line, collecting what is wrong with them instead of stopping at the first."""
 
@@ -64,8 +55,8 @@ class _Fields:
             return None
         try:
             return convert(value)
-        except _Refused as refused:
-            self.problems.append(Problem(name, value, refused.detail, refused.mend))
+        except Unreadable as unreadable:
+            self.problems.append(Problem(name, value, unreadable.detail, unreadable.mend))
             return None
 
     def check(self, problem: Problem | None) -> None:
@@ -195,37 +186,29 @@ def _function(value: object) -> Function:
 def _known(known: Mapping[str, T], value: object) -> T:
     if isinstance(value, str) and value in known:
         return known[value]
-    raise _Refused("is not known", f"use one of {', '.join(known)}")
+    raise Unreadable("is not known", f"use one of {', '.join(known)}")
 
 
 def _text(value: object) -> str:
     if isinstance(value, str):
         return value
-    raise _Refused("is not a text", "give it as a string")
+    raise Unreadable("is not a text", "give it as a string")
 
 
 def _date(value: object) -> date:
-    text = value if isinstance(value, str) else ""
-    if len(text) == 10 and text[4] == text[7] == "-" and text.isascii():  # fromisoformat alone also reads weeks and 20261110
-        try:
-            return date.fromisoformat(text)
-        except ValueError as error:
-            raise _Refused(f"is not a day of the calendar: {error}", "give a date as YYYY-MM-DD") from None
-    raise _Refused("is not a date", "give it as YYYY-MM-DD")
+    return date_of(value if isinstance(value, str) else "")
 
 
 def _amount(value: object) -> Decimal:
-    if isinstance(value, str) and _AMOUNT.fullmatch(value):
-        return Decimal(value)
-    raise _Refused("is not a decimal amount", 'give it as a string of digits with a decimal point, for example "0.25"')
+    if isinstance(value, str):
+        return amount_of(value)
+    raise Unreadable("is not a text", 'give amounts as strings, for example "0.25", since readers of JSON round numbers')
 
 
 def _whole(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    if isinstance(value, str) and _WHOLE.fullmatch(value):
-        return int(value)
-    raise _Refused("is not a whole number", "give it in digits alone, for example 4")
+    return whole_of(value if isinstance(value, str) else "")
 
 
 def _attributes(value: object) -> str:
