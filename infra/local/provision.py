@@ -24,11 +24,13 @@ class Step:
 
 def steps(stack: Stack) -> tuple[Step, ...]:
     """All steps; those of one server run in this order."""
+    accounts = ("db", "accounts", "--passwords", str(stack.run.secrets))
     return (
         Step("kafka", "topics", ("topics", "apply"), "ca_operator"),
         Step("registry", "schemas", ("schemas", "register"), "ca_operator"),
-        Step("mysql", "accounts", ("db", "accounts", "--passwords", str(stack.run.secrets)), "root"),
+        Step("mysql", "owner", (*accounts, "--only", "ca_migrator"), "root"),
         Step("mysql", "tables", ("db", "upgrade"), "ca_migrator"),
+        Step("mysql", "accounts", accounts, "root"),
         Step("mysql", "securities", ("securities", "load", str(_SECURITIES)), "ca_operator"),
     )
 

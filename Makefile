@@ -1,0 +1,81 @@
+# `make` lists the targets. Everything runs in .venv, which `install` makes and the other targets imply.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory --warn-undefined-variables
+
+PYTHON := .venv/bin/python
+LOCAL := $(PYTHON) -m infra.local
+PYTEST := $(PYTHON) -m pytest
+# Tests run beside each other; each brings its own topics, databases and groups.
+PARALLEL := -n auto --dist loadgroup
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  \033[36m%-18s\033[0m %s\n", $$1, $$2 }'
+
+.PHONY: install
+install: ## Install what is missing: packages, Python environment (implied by the others; at once when done already)
+	@infra/bootstrap.sh
+
+.PHONY: demo
+demo: install ## See it work: start everything, feed real corporate actions, show what happened, serve until Ctrl-C
+	@exec $(LOCAL) demo
+
+.PHONY: up
+up: install ## Start servers and services in the background; addresses in .run/endpoints.json
+	@exec $(LOCAL) up
+
+.PHONY: down
+down: install ## Stop them; the data stay
+	@exec $(LOCAL) down
+
+.PHONY: status
+status: install ## Show what runs, where, and how much memory it takes
+	@exec $(LOCAL) status
+
+.PHONY: logs
+logs: install ## Follow all logs
+	@exec $(LOCAL) logs
+
+.PHONY: format
+format: install ## Format the code and mend what can be mended by itself
+	@$(PYTHON) -m ruff format .
+	@$(PYTHON) -m ruff check --fix .
+
+.PHONY: check
+check: install ## Format, lint, types and import contracts, without changing anything
+	@$(PYTHON) -m ruff format --check --quiet .
+	@$(PYTHON) -m ruff check --quiet .
+	@$(PYTHON) -m mypy
+	@.venv/bin/lint-imports
+
+.PHONY: test
+test: check ## Every check and test: this is what CI runs
+	@$(PYTEST) $(PARALLEL) tests
+
+.PHONY: test-unit
+test-unit: install ## The tests that need no server
+	@$(PYTEST) $(PARALLEL) tests/unit
+
+.PHONY: test-integration
+test-integration: install ## The tests on real servers
+	@$(PYTEST) $(PARALLEL) tests/contract tests/integration tests/e2e
+
+.PHONY: test-long
+test-long: install ## The long versions: more crash rounds, all faults, large runs
+	@$(PYTEST) --long tests
+
+.PHONY: bench
+bench: install ## Measure: one JSON object per line, each figure with its floor
+	@$(PYTHON) -m tests.benchmarks
+
+.PHONY: compose-test
+compose-test: install ## The same product in containers: feeds the sample and checks the end
+	@$(PYTEST) --compose tests/e2e
+
+.PHONY: clean
+clean: ## Stop everything and remove the environment, data and caches of this clone
+	@if [ -x $(PYTHON) ]; then $(LOCAL) down; fi
+	@rm -rf .venv .run .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* coverage.xml
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
