@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import tarfile
 from pathlib import Path
 from threading import Event
 from typing import Final
@@ -55,8 +54,7 @@ def install_registry(cancel: Event) -> Path:
     def build(folder: Path) -> None:
         _maven([f"{_PLUGIN}:copy", f"-Dartifact={_REGISTRY_ARTIFACT}", f"-DoutputDirectory={folder}"], folder, cancel)
         for archive in folder.glob("*.tar.gz"):
-            with tarfile.open(archive) as content:
-                content.extractall(folder, filter="data")
+            shutil.unpack_archive(archive, folder)
             archive.unlink()
 
     return install(f"apicurio-{versions.APICURIO}", build)
