@@ -5,6 +5,7 @@ Exit status: 0 everything was sent; 1 some lines were rejected, all others sent;
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterable
@@ -45,6 +46,7 @@ def feed(
 
     Lines that break a rule are reported on standard error with field, value, reason and mend; all other lines are sent.
     """
+    logging.getLogger("corpactions").addHandler(logging.NullHandler())  # what matters of the client library's log comes back as an error
     formats = {file: file_format or _format_of(file) for file in files}
     with ExitStack() as stack:
         report = RejectReport(sys.stderr, None if rejects is None else stack.enter_context(_created(rejects)))

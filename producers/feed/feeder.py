@@ -16,8 +16,8 @@ from corpactions.ports import Clock, IdSource
 from producers.feed.lines import Stamp, to_message
 from producers.feed.reader import Line
 
-WINDOW: Final = 2_000
-"""Messages between two waits for the broker's acknowledgements: long enough to keep it busy, short enough to notice trouble at once."""
+WINDOW: Final = 10_000
+"""Messages between two waits for the broker's acknowledgements: long enough that waiting costs little, short enough to notice trouble soon."""
 ACK_SECONDS: Final = 30.0
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from corpactions.kafka.publisher import Publisher, PublisherConfig
 from corpactions.kafka.registry import Registry
+from corpactions.kafka.topics import subject_of
 from corpactions.ports import Clock
 from corpactions.serde.events import EventCodec
 from corpactions.settings import Settings
@@ -29,7 +30,7 @@ def open_codec(settings: Settings, clock: Clock) -> EventCodec:
         Fatal: the schema is not registered.
     """
     registry = Registry(settings.registry_url, clock)
-    return EventCodec(registry, registry.latest_id(f"{settings.topic(TOPIC)}-value"))
+    return EventCodec(registry, registry.latest_id(subject_of(settings.topic(TOPIC))))
 
 
 def open_writer(settings: Settings, clock: Clock) -> TopicWriter:
