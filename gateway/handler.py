@@ -1,9 +1,9 @@
-"""What the gateway does with a valid mutation: reserve the key, publish, answer. Ports in, outcome out; no HTTP, no Kafka, no SQL.
+r"""What the gateway does with a valid mutation: reserve the key, publish, answer. Ports in, outcome out; no HTTP, no Kafka, no SQL.
 
     reserve (RESERVED, leased) -> publish -> ack -> answer, and PUBLISHED soon after
-                                     \\-> no ack: the outcome is unknown; the lease ends, the key stays, the sender repeats with it
+                                     \-> no ack: the outcome is unknown; the lease ends, the key stays, the sender repeats with it
 
-Invariant: whatever is published under a key is the same message every time: its id, version and acceptance time come from the reservation, the rest from a
+Invariant: whatever is published under a key says the same every time: its id, version and acceptance time come from the reservation, the rest from a
 body whose hash the reservation holds.
 """
 

@@ -1,0 +1,83 @@
+"""Problems as HTTP answers, for every way in which a request can fail. No stack trace, no secret and no unbounded echo leaves the process."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from corpactions.domain.errors import Rejected, Unavailable
+from gateway.problems import MEDIA_TYPE, Code, FieldError, Refused, invalid, unavailable
+
+_log = logging.getLogger(__name__)
+_BY_STATUS = {404: Code.NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED}
+
+
+def problem_response(refused: Refused, headers: Mapping[str, str] | None = None) -> Response:
+    """The RFC 9457 answer of a refusal."""
+    sent = dict(headers or {})
+    if refused.retry_after is not None:
+        sent["Retry-After"] = str(refused.retry_after)
+    if refused.code is Code.BODY_TOO_LARGE:
+        sent["Connection"] = "close"  # the rest of the body is not worth reading
+    return Response(orjson.dumps(refused.document()), refused.code.status, sent, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Make the app answer every failure with a problem document."""
+
+    async def on_refused(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, Refused), "registered for that class"
+        if error.code.status >= 500:
+            _log.warning("%s", error, exc_info=error.__cause__)
+        return problem_response(error)
+
+    async def on_unavailable(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, Unavailable), "registered for that class"
+        _log.warning("%s", error)
+        return problem_response(unavailable(error))
+
+    async def on_rejected(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, Rejected), "registered for that class"
+        return problem_response(Refused(Code.INVALID_REQUEST, error.reason))
+
+    async def on_http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException), "registered for that class"
+        code = _BY_STATUS.get(error.status_code, Code.NOT_FOUND)
+        detail = f"{request.method} is not for this address" if code is Code.METHOD_NOT_ALLOWED else "nothing is served at this address"
+        return problem_response(Refused(code, f"{detail}; see /docs"), error.headers)
+
+    async def on_parameters(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError), "registered for that class"
+        return problem_response(invalid([_parameter_error(item) for item in error.errors()]))
+
+    async def on_anything(request: Request, error: Exception) -> Response:
+        _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        return problem_response(
+            Refused(
+                Code.INTERNAL_ERROR, "the gateway met an error of its own; repeat the request, and report its correlation id if it stays"
+            )
+        )
+
+    app.add_exception_handler(Refused, on_refused)
+    app.add_exception_handler(Unavailable, on_unavailable)
+    app.add_exception_handler(Rejected, on_rejected)
+    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(RequestValidationError, on_parameters)
+    app.add_exception_handler(Exception, on_anything)
+
+
+def _parameter_error(item: Mapping[str, object]) -> FieldError:
+    location = item["loc"]
+    assert isinstance(location, tuple), "FastAPI names where it looked"
+    pointer = "/" + "/".join(str(step)[:64] for step in location)
+    if item["type"] == "extra_forbidden":
+        return FieldError(pointer, location[-1], "is not a known parameter", "remove it, or correct its name")
+    context = item.get("ctx")
+    mend = context.get("mend") if isinstance(context, Mapping) else None
+    return FieldError(pointer, item.get("input"), str(item["msg"]), str(mend or "see the API's description at /docs"))

@@ -1,0 +1,1 @@
+"""The HTTP routes, one module per resource. They read requests and write answers; every decision is in ``gateway.handler``."""

@@ -1,0 +1,83 @@
+"""From settings to working services: which adapter stands behind each port."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlalchemy import Engine, text
+
+from corpactions.bootstrap import build_engine
+from corpactions.domain.errors import Unavailable
+from corpactions.kafka.inspector import Inspector
+from corpactions.kafka.publisher import AsyncPublisher, PublisherConfig
+from corpactions.kafka.registry import Registry
+from corpactions.persistence.engine import translated
+from corpactions.persistence.idempotency import MysqlReservations
+from corpactions.persistence.reading import MysqlEventReader
+from corpactions.persistence.reservation_store import ReservationStore
+from corpactions.persistence.threads import Threads
+from corpactions.ports.ambient import Clock, IdSource
+from corpactions.settings import Settings
+from gateway.handler import LEASE_MARGIN_SECONDS, Handler, Ports
+from gateway.health import CHECK_SECONDS, Readiness
+from gateway.publishing import Codecs, KafkaEventPublisher
+from gateway.services import Services
+
+EVENTS_TOPIC = "corporate-actions-events"
+AUDIT_TOPIC = "corporate-actions-audit"
+READERS = 4
+"""Threads that read: MySQL answers a look-up in well under a millisecond, so these serve thousands of reads a second."""
+CONNECTIONS = READERS + 5
+"""One each for reader threads, the writer, two for amendments, one for the health check, one spare."""
+
+
+@asynccontextmanager
+async def open_services(settings: Settings, clock: Clock, ids: IdSource) -> AsyncIterator[Services]:
+    """The services on the adapters that the settings name; closed in the order that loses nothing.
+
+    Raises:
+        Fatal: a topic's schema is not registered. A dependency that is merely away is no error here: readiness tells of it.
+    """
+    topic = settings.topic(EVENTS_TOPIC)
+    engine = build_engine(settings, pool_size=CONNECTIONS)
+    registry = Registry(settings.registry_url, clock)
+    codecs = Codecs(registry, f"{topic}-value", f"{settings.topic(AUDIT_TOPIC)}-value")
+    await _warm(codecs)
+    publisher = AsyncPublisher(
+        PublisherConfig(settings.kafka_bootstrap, settings.delivery_timeout_seconds, client_id="corporate-actions-gateway")
+    )
+    await publisher.start()
+    readers, probes = Threads("readers", READERS), Threads("probes", 3, CHECK_SECONDS)
+    reservations = MysqlReservations(ReservationStore(engine, settings.delivery_timeout_seconds + LEASE_MARGIN_SECONDS))
+    reader = MysqlEventReader(engine, readers, lambda record: codecs.audit().decode(record), lambda value: codecs.events().decode(value))
+    handler = Handler(Ports(reservations, reader, KafkaEventPublisher(publisher, codecs, topic), ids, clock))
+    inspector = Inspector(settings.kafka_bootstrap)
+    checks = {
+        "mysql": lambda: probes.call(lambda: _ping(engine)),
+        "kafka": lambda: probes.call(lambda: inspector.partitions(topic, CHECK_SECONDS)),
+        "registry": lambda: probes.call(codecs.events),
+    }
+    try:
+        yield Services(handler, reader, Readiness(checks, clock))
+    finally:
+        await publisher.close()
+        await reservations.close()
+        for threads in (readers, probes):
+            threads.close()
+        engine.dispose()
+
+
+async def _warm(codecs: Codecs) -> None:
+    """Learn the schemas' ids now rather than in the first request."""
+    try:
+        await asyncio.to_thread(codecs.events)
+        await asyncio.to_thread(codecs.audit)
+    except Unavailable:
+        return  # the first request, or the readiness check, asks again
+
+
+def _ping(engine: Engine) -> None:
+    with translated(), engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
