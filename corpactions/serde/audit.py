@@ -8,8 +8,9 @@ from corpactions.domain.audit import Action, AuditRecord, Transition
 from corpactions.domain.errors import Rejected
 from corpactions.domain.messages import Position
 from corpactions.ports.schemas import SchemaSource
+from corpactions.serde.compiled import Fields
 from corpactions.serde.values import micros_of, time_of
-from corpactions.serde.wire import Fields, RecordFormat
+from corpactions.serde.wire import RecordFormat
 
 RECORD: Final = "AuditRecord"
 _ACTIONS: Final = {action.value: action for action in Action}

@@ -15,7 +15,6 @@ from typing import Any, Final
 from fastavro import parse_schema
 from fastavro.schema import SchemaParseException
 
-NAMESPACE: Final = "corpactions.v1"
 _LOGICAL: Final = frozenset({"logicalType", "precision", "scale"})
 _NESTED: Final = frozenset({"type", "items", "values", "fields"})
 

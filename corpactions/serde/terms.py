@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from typing import Any, Final
 
-from corpactions.domain.terms import Dividend, EventType, Merger, StockSplit, Terms
-from corpactions.serde.schemas import NAMESPACE
+import orjson
+
+from corpactions.domain.terms import Dividend, EventType, Merger, StockSplit, Terms, decimal_text
 from corpactions.serde.values import amount_of, date_of, days_of, unscaled_of
 
 FIELD_BY_TYPE: Final = {EventType.DIVIDEND: "dividend", EventType.STOCK_SPLIT: "stock_split", EventType.MERGER: "merger"}
@@ -51,8 +53,8 @@ def terms_from(event_type: EventType, fields: dict[str, Any]) -> Terms:
     )
 
 
-def terms_to(terms: Terms) -> tuple[str, dict[str, Any]]:
-    """The record of some terms, named so that Avro's union need not guess. Raises ValueError for an amount that does not fit."""
+def terms_to(terms: Terms) -> dict[str, Any]:
+    """The fields of the record of some terms. Raises ValueError for an amount that does not fit."""
     fields: dict[str, Any] = {
         "announcement_date": _optional_days(terms.announcement_date),
         "record_date": _optional_days(terms.record_date),
@@ -75,7 +77,17 @@ def terms_to(terms: Terms) -> tuple[str, dict[str, Any]]:
         fields["currency"] = terms.currency
         fields["shares_new"] = terms.shares_new
         fields["shares_old"] = terms.shares_old
-    return f"{NAMESPACE}.{type(terms).__name__}", fields
+    return fields
+
+
+def canonical_json(terms: Terms) -> str:
+    """What :func:`corpactions.domain.terms.to_json` defines, in a third of its time, since every event needs it; a test holds the two equal."""
+    fields = {
+        name: decimal_text(value) if isinstance(value, Decimal) else value
+        for name, value in zip(terms._fields, terms, strict=True)
+        if value is not None
+    }
+    return orjson.dumps(fields, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _optional_date(days: int | None) -> date | None:

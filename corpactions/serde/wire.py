@@ -6,6 +6,8 @@ Unavailable because the registry must be asked and does not answer. A registry t
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from typing import Any, Final
 
@@ -14,12 +16,13 @@ from fastavro import schemaless_reader, schemaless_writer
 from corpactions.domain.errors import Fatal, Rejected
 from corpactions.ports.schemas import SchemaSource
 from corpactions.serde import schemas
+from corpactions.serde.compiled import Fields, reader_of, writer_of
 
 HEADER_BYTES: Final = 5
 """Confluent's framing: one zero byte, then the schema id, big-endian."""
 
-Fields = dict[str, Any]
 _Plain = dict[str, Any]
+_Reader = Callable[[bytes, int], Fields]
 
 
 class RecordFormat:
@@ -35,20 +38,19 @@ class RecordFormat:
     def __init__(self, source: SchemaSource, record: str, schema_id: int) -> None:
         self._source = source
         self._own = schemas.parse(schemas.schema_text(record))
-        self._writers: dict[int, _Plain | Rejected] = {}
-        self._target = self._registered(schema_id).plain
+        self._own_reader = reader_of(self._own.plain)
+        self._readers: dict[int, _Reader | Rejected] = {}
+        target = self._registered(schema_id).plain
+        self._writer = writer_of(self._own.plain) if target == self._own.plain else partial(_write_other, target)
         self._prefix = b"\x00" + schema_id.to_bytes(4, "big")
 
     def write(self, fields: Fields) -> bytes:
         """One framed value. Fields hold plain Avro values: amounts as unscaled bytes, dates as days, times as microseconds.
 
         Raises:
-            ValueError, TypeError, OverflowError: a field does not fit its type; the caller's mistake.
+            ValueError, TypeError, KeyError, AttributeError, OverflowError: a field is missing or does not fit its type.
         """
-        buffer = BytesIO(self._prefix)
-        buffer.seek(HEADER_BYTES)
-        schemaless_writer(buffer, self._target, fields)
-        return buffer.getvalue()
+        return self._writer(fields, self._prefix)
 
     def read(self, value: bytes | None) -> Fields:
         """The fields of a framed value, resolved to the packaged schema.
@@ -58,30 +60,26 @@ class RecordFormat:
             Unavailable: the schema id is not known yet and the registry does not answer.
         """
         schema_id, framed = id_of(value)
-        writer = self._writers.get(schema_id) or self._learn(schema_id)
-        if isinstance(writer, Rejected):
-            raise Rejected(writer.code, writer.reason)
-        body = BytesIO(framed)
-        body.seek(HEADER_BYTES)
+        reader = self._readers.get(schema_id) or self._learn(schema_id)
+        if isinstance(reader, Rejected):
+            raise Rejected(reader.code, reader.reason)
         try:
-            fields = schemaless_reader(body, writer, None if writer is self._own.plain else self._own.plain)
-        except Exception as error:  # whatever these bytes make the library raise, it is the bytes that are wrong
+            return reader(framed, HEADER_BYTES)
+        except Exception as error:  # whatever these bytes make the reader raise, it is the bytes that are wrong
+            why = f"{type(error).__name__}: {error}"[:120]
             raise Rejected(
-                "undecodable", f"the body does not decode with schema {schema_id} ({type(error).__name__}); send it as that schema says"
+                "undecodable", f"the body is no record of schema {schema_id} ({why}); send what that schema says, one record a message"
             ) from error
-        if rest := len(body.getbuffer()) - body.tell():
-            raise Rejected("undecodable", f"{rest} bytes are left after the record of schema {schema_id}; send one record per message")
-        return fields  # type: ignore[return-value] # a record schema always gives a dict
 
-    def _learn(self, schema_id: int) -> _Plain | Rejected:
+    def _learn(self, schema_id: int) -> _Reader | Rejected:
         """Ask the registry once about an id. Only "there is none" is not kept here, since it may change."""
         text = self._source.schema_text(schema_id)
         if text is None:
             return Rejected("unknown_schema", f"the registry has no schema with id {schema_id}; register the schema, or send its real id")
-        self._writers[schema_id] = writer = self._judge(schema_id, text)
-        return writer
+        self._readers[schema_id] = reader = self._judge(schema_id, text)
+        return reader
 
-    def _judge(self, schema_id: int, text: str) -> _Plain | Rejected:
+    def _judge(self, schema_id: int, text: str) -> _Reader | Rejected:
         try:
             writer = schemas.parse(text)
         except ValueError as error:
@@ -90,7 +88,7 @@ class RecordFormat:
             return Rejected("wrong_schema", f"schema {schema_id} describes {writer.name[:64]}; use {self._own.name}")
         if problems := self._own.contradictions(writer):
             return Rejected("wrong_schema", f"in schema {schema_id} {problems[0]}; use the logical types of {self._own.name}")
-        return self._own.plain if writer.plain == self._own.plain else writer.plain
+        return self._own_reader if writer.plain == self._own.plain else partial(_read_other, writer.plain, self._own.plain)
 
     def _registered(self, schema_id: int) -> schemas.Schema:
         text = self._source.schema_text(schema_id)
@@ -126,3 +124,20 @@ def id_of(value: bytes | None) -> tuple[int, bytes]:
             f"the value starts with byte 0x{value[0]:02x} instead of 0x00; use an Avro serializer with the schema registry's framing",
         )
     return int.from_bytes(value[1:HEADER_BYTES], "big"), value
+
+
+def _write_other(target: _Plain, fields: Fields, prefix: bytes) -> bytes:
+    buffer = BytesIO()
+    buffer.write(prefix)
+    schemaless_writer(buffer, target, fields)
+    return buffer.getvalue()
+
+
+def _read_other(writer: _Plain, own: _Plain, value: bytes, start: int) -> Fields:
+    """Resolve a body of another version to ours: unknown fields fall away, missing ones take their defaults, unknown symbols read as UNKNOWN."""
+    body = BytesIO(value)
+    body.seek(start)
+    fields: Fields = schemaless_reader(body, writer, own)  # type: ignore[assignment] # a record schema gives a dict
+    if rest := len(value) - body.tell():
+        raise ValueError(f"{rest} bytes are left after the record")
+    return fields
