@@ -93,6 +93,8 @@ class MySQLServer(Server):
         first = not data.exists() or self._first_statements.exists()
         if first:
             self._prepare(data)
+        # A killed server leaves its lock, which names a process that may still wait to be reaped; our pid file knows that it is gone.
+        self.socket.with_name(f"{self.socket.name}.lock").unlink(missing_ok=True)
         argv = [
             *self._found().command,
             *user_option(),
@@ -118,8 +120,18 @@ class MySQLServer(Server):
         if not data.exists():
             beside = data.with_name("data.new")
             shutil.rmtree(beside, ignore_errors=True)
-            shutil.copytree(install_data_template(self._found(), self.cancel), beside)
+            _copy(install_data_template(self._found(), self.cancel), beside)
             beside.rename(data)
         descriptor = os.open(self._first_statements, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(f"SET sql_log_bin = 0;\nALTER USER 'root'@'localhost' IDENTIFIED BY '{self.root_password}';\n")
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a folder; unlike ``shutil.copytree`` it stops at the first error and says which it is (a full disk, say)."""
+    target.mkdir(mode=0o700)
+    for path in sorted(source.iterdir()):
+        if path.is_dir():
+            _copy(path, target / path.name)
+        else:
+            shutil.copy2(path, target / path.name)
