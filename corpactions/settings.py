@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     )
     security_master_url: str = Field("", description="A bank's own security master over HTTP; empty means the MySQL table.")
     worker_status_port: int = Field(0, ge=0, le=65535, description="Port of the worker's health answers; 0 turns them off.")
-    instance: str = Field("", description="Name of this process in logs and claims; empty means host:pid.")
+    instance: str = Field("", description="Name of this process in logs and claims, of each start its own; empty means host:pid:random.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     def topic(self, name: str) -> str:

@@ -99,6 +99,12 @@ class MysqlEventReader:
         return History(_view(row), versions_of(connection, key, row), records, effects_of(connection, key, row))
 
 
+def ping(engine: Engine) -> None:
+    """Ask MySQL anything at all. Raises Unavailable when it does not answer."""
+    with translated(), engine.connect() as connection:
+        connection.execute(select(1))
+
+
 def _page_statement(query: EventQuery) -> Select[Any]:
     """Newest first, one row more than asked for, so that the last page is known as such."""
     statement = select(*_SHOWN).order_by(Event.created_at.desc(), Event.event_id.desc()).limit(query.limit + 1)

@@ -154,7 +154,7 @@ class ParkedSymbol(Base):
     symbol: Mapped[str] = mapped_column(_ascii(16), primary_key=True)
     topic: Mapped[str] = mapped_column(_ascii(249))
     partition: Mapped[int] = mapped_column(INTEGER)
-    event_id: Mapped[bytes] = mapped_column(_ID)
+    event_id: Mapped[bytes | None] = mapped_column(_ID)
     state: Mapped[str] = mapped_column(_ascii(8))
     next_attempt_at: Mapped[datetime | None]
     reason: Mapped[str] = mapped_column(_TEXT(ERROR_CHARACTERS))

@@ -15,7 +15,7 @@ from typing import Any, Final
 from fastavro import parse_schema
 from fastavro.schema import SchemaParseException
 
-_LOGICAL: Final = frozenset({"logicalType", "precision", "scale"})
+_DROPPED: Final = frozenset({"logicalType", "precision", "scale", "doc"})
 _NESTED: Final = frozenset({"type", "items", "values", "fields"})
 
 
@@ -66,12 +66,12 @@ def parse(text: str) -> Schema:
 
 
 def _plain(node: Any) -> Any:
-    """The schema without logical types."""
+    """The schema without logical types, and without words, so that a better explanation does not make it another schema."""
     if isinstance(node, list):
         return [_plain(branch) for branch in node]
     if not isinstance(node, dict):
         return node
-    kept = {name: _plain(value) if name in _NESTED else value for name, value in node.items() if name not in _LOGICAL}
+    kept = {name: _plain(value) if name in _NESTED else value for name, value in node.items() if name not in _DROPPED}
     return kept["type"] if kept.keys() == {"type"} and isinstance(kept["type"], str) else kept
 
 

@@ -1,0 +1,1 @@
+"""How a process tells of itself: logs and health answers."""

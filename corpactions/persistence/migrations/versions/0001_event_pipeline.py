@@ -182,7 +182,7 @@ def upgrade() -> None:
         sa.Column("symbol", mysql.VARCHAR(charset="ascii", collation="ascii_bin", length=16), nullable=False),
         sa.Column("topic", mysql.VARCHAR(charset="ascii", collation="ascii_bin", length=249), nullable=False),
         sa.Column("partition", mysql.INTEGER(), nullable=False),
-        sa.Column("event_id", sa.BINARY(length=16), nullable=False),
+        sa.Column("event_id", sa.BINARY(length=16), nullable=True),
         sa.Column("state", mysql.VARCHAR(charset="ascii", collation="ascii_bin", length=8), nullable=False),
         sa.Column("next_attempt_at", mysql.DATETIME(fsp=6), nullable=True),
         sa.Column("reason", mysql.VARCHAR(length=2048), nullable=False),

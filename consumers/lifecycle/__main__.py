@@ -1,0 +1,92 @@
+"""The worker process: ``python -m consumers.lifecycle``. SIGTERM drains and leaves; a Fatal error says why and ends it with status 1."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from types import FrameType
+
+from consumers.lifecycle.fold import Workshop
+from consumers.lifecycle.handler import LifecycleHandler
+from consumers.lifecycle.inspection import Inspector
+from consumers.lifecycle.letters import Topics
+from consumers.lifecycle.securities import GuardedSecurities
+from corpactions import bootstrap
+from corpactions.domain.change import Policy
+from corpactions.domain.errors import CorporateActionsError
+from corpactions.kafka.worker import Worker
+from corpactions.settings import Settings, load
+from corpactions.system import SystemClock, SystemIdSource
+from corpactions.telemetry import health, logs
+
+_LOG = logging.getLogger("consumers.lifecycle")
+STUCK_SECONDS = 120.0
+"""A turn that takes longer than every time-out together: the process is no longer alive in any useful sense."""
+
+
+def main() -> int:
+    """Work until SIGTERM or SIGINT; the exit status."""
+    try:
+        settings = load()
+    except CorporateActionsError as error:
+        print(error, file=sys.stderr)
+        return 1
+    # A claim's owner must differ from every process before it, also where each one is pid 1 of the same host.
+    instance = settings.instance or f"{socket.gethostname()}:{os.getpid()}:{SystemIdSource().correlation_id()[:8]}"
+    logs.configure("lifecycle", instance, settings.log_level)
+    stopping = threading.Event()
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    try:
+        worker = build(settings, instance)
+        if settings.worker_status_port:
+            health.serve(settings.worker_status_port, lambda: worker.idle_seconds() < STUCK_SECONDS, worker.health)
+        worker.run(stopping.is_set)
+    except CorporateActionsError as error:
+        _LOG.critical("%s", error)
+        return 1
+    _LOG.info("stopped")
+    return 0
+
+
+def build(settings: Settings, instance: str) -> Worker:
+    """Wire a worker from settings; waits for nothing but the registry, which must know the subjects."""
+    clock, ids = SystemClock(), SystemIdSource()
+    topics = Topics(
+        settings.topic("corporate-actions-events-dlq"),
+        settings.topic("corporate-actions-audit"),
+        settings.topic("corporate-actions-summaries"),
+        settings.consumer_group,
+    )
+    codecs = bootstrap.build_codecs(settings, clock)
+    store = bootstrap.build_lifecycle_store(settings, clock, instance)
+    source = bootstrap.build_source(settings)
+    workshop = Workshop(
+        clock,
+        ids,
+        Policy(settings.retry_attempts, settings.unknown_symbol == "retry", settings.possible_duplicate == "hold"),
+        topics,
+        codecs.audit.encode,
+        lambda record: codecs.audit.decode(record).recorded_at,
+        settings.retry_base_seconds,
+    )
+    handler = LifecycleHandler(
+        store,
+        Inspector(codecs.events.decode, bootstrap.count_partitions(source, clock)),
+        GuardedSecurities(bootstrap.build_security_master(settings, clock)),
+        workshop,
+        codecs.summaries.encode,
+    )
+    return bootstrap.build_worker(settings, clock, source, store, handler)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,180 @@
+"""The lifecycle service behind the worker loop: one call, one transaction.
+
+Invariant: a call first looks everything up that may take long, then holds the fence, reads, folds, waits for the acks of the transaction before, writes and
+commits. Nothing is published before COMMIT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from consumers.lifecycle.facts import Facts
+from consumers.lifecycle.fold import DRAINING, Fold, Tally, Workshop
+from consumers.lifecycle.inspection import Inspector, Item
+from corpactions.domain.audit import BatchSummary, Delta
+from corpactions.domain.errors import Rejected
+from corpactions.domain.messages import CARRIES_TERMS
+from corpactions.domain.securities import SecurityKey
+from corpactions.ports import SecurityMaster
+from corpactions.ports.handler import Barrier, Result
+from corpactions.ports.lifecycle import Advance, Claim, LifecycleStore, LifecycleTransaction, Parked
+from corpactions.ports.records import Publication, Record
+
+DUE_SYMBOLS = 100
+"""Parked symbols worked on in one transaction: a bound on how long the topic waits for them."""
+DRAIN_RECORDS = 500
+"""Queued records released in one transaction."""
+RECENT_MASK = (1 << 1000) - 1
+REJECTED_LIMIT = 500
+"""When half of a partition's last 1,000 records were rejected, something is wrong with more than the records."""
+
+
+class LifecycleHandler:
+    """See ``ports.handler.Handler``.
+
+    Args:
+        store: MySQL.
+        inspector: decodes and places records.
+        securities: the security master, behind its circuit breaker.
+        workshop: clock, ids, policy, topics and the audit codec.
+        encode_summary: a batch summary to bytes.
+    """
+
+    def __init__(
+        self,
+        store: LifecycleStore,
+        inspector: Inspector,
+        securities: SecurityMaster,
+        workshop: Workshop,
+        encode_summary: Callable[[BatchSummary], bytes],
+    ) -> None:
+        self._store = store
+        self._inspector = inspector
+        self._securities = securities
+        self._shop = workshop
+        self._encode_summary = encode_summary
+
+    def handle(self, records: Sequence[Record], claims: Mapping[int, Claim], barrier: Barrier) -> Result:
+        """Decide these records, in order."""
+        return self._decide([self._inspector.inspect(record) for record in records], claims, barrier)
+
+    def refuse(self, record: Record, claims: Mapping[int, Claim], barrier: Barrier, reason: str) -> Result:
+        """Reject one record that the database refused even alone."""
+        item = self._inspector.inspect(record)
+        return self._decide([Item(record, item.message, item.error or Rejected("refused_by_database", reason))], claims, barrier)
+
+    def _decide(self, items: Sequence[Item], claims: Mapping[int, Claim], barrier: Barrier) -> Result:
+        facts = Facts(self._securities)
+        fresh = [item for item in items if item.record.offset >= claims[item.record.partition].committed_offset]
+        facts.ask(_questions(fresh))
+        touched = [claims[partition] for partition in sorted({item.record.partition for item in items})]
+        with self._store.transaction(touched) as transaction:
+            fold = Fold(self._shop, transaction, facts)
+            fold.load(item.message for item in items if item.message is not None)
+            for item in items:
+                if item.record.offset < claims[item.record.partition].committed_offset:
+                    fold.repeat(item)
+                else:
+                    fold.fold(item)
+            advances = [self._advance(claim, items, fold.tallies.get(claim.partition, Tally())) for claim in touched]
+            return self._commit(transaction, fold, advances, barrier)
+
+    def due(self, claims: Sequence[Claim], barrier: Barrier) -> Result | None:
+        """Timed retries, and queues that drain."""
+        parked = self._store.due(claims, self._shop.clock.now(), DUE_SYMBOLS)
+        if not parked:
+            return None
+        facts = Facts(self._securities)
+        origins = {item.symbol: self._inspector.inspect(item.record) for item in parked}
+        facts.ask(_questions(list(origins.values())))
+        by_partition = {claim.partition: claim for claim in claims}
+        touched = [by_partition[partition] for partition in sorted({item.partition for item in parked})]
+        with self._store.transaction(touched) as transaction:
+            fold = Fold(self._shop, transaction, facts)
+            fold.load(item.message for item in origins.values() if item.message is not None)
+            for item in parked:
+                self._work_on(item, origins[item.symbol], fold, transaction, facts)
+            advances = [
+                Advance(claim, claim.committed_offset, claim.recent, self._summary(claim, fold.tallies.get(claim.partition, Tally())))
+                for claim in touched
+            ]
+            return self._commit(transaction, fold, advances, barrier)
+
+    def settle(self, claims: Sequence[Claim], barrier: Barrier) -> Result:
+        """Write the last start position: everything published is acked once the barrier has let us through."""
+        with self._store.transaction(claims) as transaction:
+            fold = Fold(self._shop, transaction, Facts(self._securities))
+            return self._commit(transaction, fold, [Advance(claim, claim.committed_offset, claim.recent) for claim in claims], barrier)
+
+    def _work_on(self, parked: Parked, origin: Item, fold: Fold, transaction: LifecycleTransaction, facts: Facts) -> None:
+        if parked.state != DRAINING:
+            if origin.message is not None:
+                fold.try_again(parked, origin.message)
+            return
+        items = [self._inspector.inspect(record) for record in transaction.queue(parked.symbol, DRAIN_RECORDS)]
+        facts.ask(_questions(items))
+        fold.load(item.message for item in items if item.message is not None)
+        released: set[tuple[int, int]] = set()
+        for item in items:
+            place = (item.record.partition, item.record.offset)
+            if place in released:
+                continue
+            fold.release(item)
+            released.add(place)
+            waits = fold.waits(parked.symbol)
+            if waits is not None and waits.event_id is not None:
+                self._release_own(waits, fold, transaction, facts, released)
+                return
+        if len(items) < DRAIN_RECORDS:
+            fold.drained(parked.symbol)
+
+    def _release_own(
+        self, waits: Parked, fold: Fold, transaction: LifecycleTransaction, facts: Facts, released: set[tuple[int, int]]
+    ) -> None:
+        """A queued event has become the one that holds the symbol: its own queued records are applied first, in offset order."""
+        own = [self._inspector.inspect(record) for record in transaction.queue(waits.symbol, DRAIN_RECORDS, waits.event_id)]
+        facts.ask(_questions(own))
+        for item in own:
+            if (item.record.partition, item.record.offset) not in released:
+                fold.release(item)
+
+    def _commit(self, transaction: LifecycleTransaction, fold: Fold, advances: list[Advance], barrier: Barrier) -> Result:
+        fold.writes.published = barrier()
+        fold.writes.advances = advances
+        ids = transaction.write(fold.writes)
+        fold.finish()
+        transaction.commit()
+        summaries = [
+            Publication(self._shop.topics.summaries, str(advance.claim.partition).encode(), advance.summary)
+            for advance in advances
+            if advance.summary is not None
+        ]
+        pending = [publication._replace(pending_id=number) for number, (_, publication) in zip(ids, fold.writes.pending, strict=True)]
+        return Result([*fold.publications, *pending, *summaries], advances)
+
+    def _advance(self, claim: Claim, items: Sequence[Item], tally: Tally) -> Advance:
+        mine = [item for item in items if item.record.partition == claim.partition]
+        end = max(claim.committed_offset, mine[-1].record.offset + 1)
+        recent, counted = claim.recent, tally.records
+        if counted and all(item.counts for item in mine):
+            recent = (recent << counted | (1 << tally.rejected) - 1) & RECENT_MASK
+        pause = recent.bit_count() >= REJECTED_LIMIT
+        return Advance(claim, end, recent, self._summary(claim, tally), pause)
+
+    def _summary(self, claim: Claim, tally: Tally) -> bytes:
+        deltas = tuple(
+            Delta(minute, event_type, status, count) for (minute, event_type, status), count in sorted(tally.deltas.items()) if count
+        )
+        now = self._shop.clock.now()
+        return self._encode_summary(
+            BatchSummary(claim.topic, claim.partition, claim.summary_seq + 1, now, deltas, tally.records, tally.rejected)
+        )
+
+
+def _questions(items: Sequence[Item]) -> list[SecurityKey]:
+    """What the security master must be asked before these records can be decided."""
+    return [
+        SecurityKey(message.symbol, message.terms.key_date)
+        for item in items
+        if (message := item.message) is not None and message.function in CARRIES_TERMS and message.terms is not None
+    ]
