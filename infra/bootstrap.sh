@@ -85,13 +85,17 @@ install_uv() { # into the cache, whole or not at all; sets the variable uv
     uv="$cache/uv-$version/bin/uv"
     [ -x "$uv" ] && return 0
     began="$(clock)"
+    exec 8>"$cache/.lock-uv"
+    flock 8 # other clones use this cache too
+    [ -x "$uv" ] && return 0
+    rm -rf "$cache"/.new-uv-*
     staging="$cache/.new-uv-$$"
     # shellcheck disable=SC2064  # expanded now: the folder of this run
     trap "rm -rf '$staging'" EXIT
     "$python" -m venv "$staging"
     "$staging/bin/python" -m pip install -q --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/uv.lock ||
         fail "uv could not be fetched from PyPI; check the network and run the command again"
-    mv -T "$staging" "$cache/uv-$version" 2>/dev/null || [ -x "$uv" ] # another clone may have been quicker
+    mv -T "$staging" "$cache/uv-$version"
     said uv "$version installed" "$(since "$began")"
 }
 

@@ -17,6 +17,7 @@ def demo(product: Product, console: Console) -> int:
     Raises:
         LocalStackError: the product cannot start, or a part of it ended while serving.
     """
+    parent = os.getppid()
     started = product.up()
     try:
         console.title("Feeding the sample through REST and Kafka")
@@ -24,7 +25,7 @@ def demo(product: Product, console: Console) -> int:
         status = subprocess.run([COMMAND_LINE, "demo"], env=environment, cwd=CLONE, stdin=subprocess.DEVNULL, check=False).returncode
         if status == 0 and not _once():
             _show_addresses(product, console)
-            _serve(product)
+            _serve(product, parent)
     finally:
         console.title("Stopping")
         product.stop(started)
@@ -46,13 +47,13 @@ def _show_addresses(product: Product, console: Console) -> None:
     console.line("ok", "logs", "`make logs` in another terminal")
 
 
-def _serve(product: Product) -> None:
-    """Wait until interrupted.
+def _serve(product: Product, parent: int) -> None:
+    """Wait until interrupted, or until ``parent``, which started this (``make``, say), is gone: a foreground command never outlives it.
 
     Raises:
         LocalStackError: a part ended.
     """
-    while True:
+    while os.getppid() == parent:
         for part in product.parts:
             if part.pid is None:
                 raise LocalStackError(f"{part.name} has ended: {part.process.last_line()}", f"see {part.process.log}")

@@ -116,7 +116,10 @@ def _unpack(folder: Path, cancel: Event) -> None:
     try:
         if run_to_end(argv, log, os.environ, folder, cancel) != 0:
             errors = [line for line in log.read_text(errors="replace").splitlines() if line.startswith("E:")]
-            raise LocalStackError(f"MySQL cannot be unpacked: {(errors or [''])[0][:300]}", "check the network and run the command again")
+            raise LocalStackError(
+                f"MySQL cannot be unpacked: {(errors or [''])[0][:300]}",
+                "check the network and run the command again, or install MySQL yourself so that mysqld is on PATH",
+            )
     finally:
         log.unlink(missing_ok=True)
     (tree / "usr").rename(folder / "usr")
