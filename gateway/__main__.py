@@ -1,22 +1,43 @@
-"""The gateway process: ``python -m gateway``. SIGTERM lets requests in flight finish, then flushes and stops."""
+"""The gateway process: ``python -m gateway``. Chooses the adapters, serves, and lets requests in flight finish when it is told to stop (SIGTERM)."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import uvicorn
 
-from corpactions.domain.errors import Fatal
+from corpactions.bootstrap import build_engine
+from corpactions.domain.errors import Fatal, Unavailable
+from corpactions.kafka.inspector import Inspector
+from corpactions.kafka.publisher import AsyncPublisher, PublisherConfig
+from corpactions.kafka.registry import Registry
+from corpactions.persistence.idempotency import MysqlReservations
+from corpactions.persistence.reading import MysqlEventReader, ping
+from corpactions.persistence.reservation_store import ReservationStore
+from corpactions.persistence.threads import Threads
+from corpactions.ports.ambient import Clock, IdSource
 from corpactions.settings import Settings, load
 from corpactions.system import SystemClock, SystemIdSource
 from gateway.app import build_app
-from gateway.wiring import open_services
+from gateway.handler import LEASE_MARGIN_SECONDS, Handler, Ports
+from gateway.health import CHECK_SECONDS, Readiness
+from gateway.publishing import Codecs, KafkaEventPublisher
+from gateway.services import Services
 
 DRAIN_SECONDS = 15
 """How long requests in flight may take to finish after SIGTERM: longer than MySQL's and the broker's limits together."""
 KEEP_ALIVE_SECONDS = 30
 BACKLOG = 2_048
+EVENTS_TOPIC = "corporate-actions-events"
+AUDIT_TOPIC = "corporate-actions-audit"
+READERS = 4
+"""Threads that read: MySQL answers a look-up in well under a millisecond, so these serve thousands of reads a second."""
+CONNECTIONS = READERS + 5
+"""One each for reader threads, the writer, two for amendments, one for the health check, one spare."""
 
 
 def main() -> int:
@@ -48,6 +69,51 @@ def _config(settings: Settings) -> uvicorn.Config:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
+
+
+@asynccontextmanager
+async def open_services(settings: Settings, clock: Clock, ids: IdSource) -> AsyncIterator[Services]:
+    """The services on the adapters that the settings name; closed in the order that loses nothing.
+
+    Raises:
+        Fatal: a topic's schema is not registered. A dependency that is merely away is no error here: readiness tells of it.
+    """
+    topic = settings.topic(EVENTS_TOPIC)
+    engine = build_engine(settings, pool_size=CONNECTIONS)
+    registry = Registry(settings.registry_url, clock)
+    codecs = Codecs(registry, f"{topic}-value", f"{settings.topic(AUDIT_TOPIC)}-value")
+    await _warm(codecs)
+    publisher = AsyncPublisher(
+        PublisherConfig(settings.kafka_bootstrap, settings.delivery_timeout_seconds, client_id="corporate-actions-gateway")
+    )
+    await publisher.start()
+    readers, probes = Threads("readers", READERS), Threads("probes", 3, CHECK_SECONDS)
+    reservations = MysqlReservations(ReservationStore(engine, settings.delivery_timeout_seconds + LEASE_MARGIN_SECONDS))
+    reader = MysqlEventReader(engine, readers, lambda record: codecs.audit().decode(record), lambda value: codecs.events().decode(value))
+    handler = Handler(Ports(reservations, reader, KafkaEventPublisher(publisher, codecs, topic), ids, clock))
+    inspector = Inspector(settings.kafka_bootstrap)
+    checks = {
+        "mysql": lambda: probes.call(lambda: ping(engine)),
+        "kafka": lambda: probes.call(lambda: inspector.partitions(topic, CHECK_SECONDS)),
+        "registry": lambda: probes.call(codecs.events),
+    }
+    try:
+        yield Services(handler, reader, Readiness(checks, clock))
+    finally:
+        await publisher.close()
+        await reservations.close()
+        for threads in (readers, probes):
+            threads.close()
+        engine.dispose()
+
+
+async def _warm(codecs: Codecs) -> None:
+    """Learn the schemas' ids now rather than in the first request."""
+    try:
+        await asyncio.to_thread(codecs.events)
+        await asyncio.to_thread(codecs.audit)
+    except Unavailable:
+        return  # the first request, or the readiness check, asks again
 
 
 if __name__ == "__main__":

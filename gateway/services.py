@@ -1,4 +1,4 @@
-"""What the routes work with, put together by ``gateway.wiring`` and found in the application's state."""
+"""What the routes work with, put together by ``gateway.__main__`` and found in the application's state."""
 
 from __future__ import annotations
 
