@@ -59,6 +59,10 @@ class GatewayClient:
         """Post a body of JSON, byte for byte, under an idempotency key. Raises Refused or Unreachable."""
         return self._request("POST", path, content=body, headers={"Idempotency-Key": key, "Content-Type": "application/json"})
 
+    def patch(self, path: str, body: bytes, key: str) -> Json:
+        """Patch with a body of JSON, byte for byte, under an idempotency key. Raises Refused or Unreachable."""
+        return self._request("PATCH", path, content=body, headers={"Idempotency-Key": key, "Content-Type": "application/json"})
+
     def _request(self, method: str, path: str, **arguments: Any) -> Json:
         try:
             response = self._client.request(method, self.base_url + path, **arguments)

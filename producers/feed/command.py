@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, BinaryIO, Final, TextIO
+from typing import IO, Annotated, Final, TextIO
 
 import typer
 
@@ -120,9 +120,9 @@ def _writer() -> TopicWriter:
     return open_writer(load(), SystemClock())
 
 
-def _opened(file: str) -> BinaryIO:
+def _opened(file: str) -> IO[bytes]:
     return os.fdopen(os.dup(sys.stdin.fileno()), "rb") if file == STDIN else Path(file).open("rb")
 
 
-def _size(stream: BinaryIO) -> int | None:
+def _size(stream: IO[bytes]) -> int | None:
     return os.fstat(stream.fileno()).st_size if stream.seekable() else None

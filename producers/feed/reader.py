@@ -10,7 +10,7 @@ import csv
 import json
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import BinaryIO, NamedTuple
+from typing import IO, NamedTuple
 
 from corpactions.domain.rules import Problem
 
@@ -60,7 +60,7 @@ class Line(NamedTuple):
     problem: Problem | None = None
 
 
-def read(stream: BinaryIO, file_format: Format) -> Iterator[Line]:
+def read(stream: IO[bytes], file_format: Format) -> Iterator[Line]:
     """All lines of a stream that are not blank.
 
     Raises:
@@ -70,7 +70,7 @@ def read(stream: BinaryIO, file_format: Format) -> Iterator[Line]:
     return _csv_lines(texts) if file_format is Format.CSV else _json_lines(texts)
 
 
-def _texts(stream: BinaryIO) -> Iterator[tuple[int, str | Problem]]:
+def _texts(stream: IO[bytes]) -> Iterator[tuple[int, str | Problem]]:
     number = 0
     while raw := stream.readline(MAX_LINE_BYTES):
         number += 1
@@ -95,7 +95,7 @@ def _texts(stream: BinaryIO) -> Iterator[tuple[int, str | Problem]]:
             yield number, text.rstrip("\r\n")
 
 
-def _skip_rest(stream: BinaryIO) -> None:
+def _skip_rest(stream: IO[bytes]) -> None:
     while (raw := stream.readline(MAX_LINE_BYTES)) and not raw.endswith(b"\n"):
         pass
 
