@@ -99,6 +99,7 @@ class Registry:
         """Whether a subject would take a schema: it is new, or compatible with every version so far.
 
         Raises:
+            Rejected: the text is no Avro schema.
             Unavailable: the registry does not answer.
         """
         found = _or_none(lambda: self._client.test_compatibility_all_versions(subject, Schema(schema_text, "AVRO")))
