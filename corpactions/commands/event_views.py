@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+import sys
 from typing import Any, Final
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from corpactions.commands.gateway_client import Json
+from corpactions.commands.gateway_client import Json, json_text
 
 _STYLES: Final = {"COMPLETED": "green", "FAILED": "red", "CANCELLED": "yellow"}
+LOG_WIDTH: Final = 200
+"""Columns where no terminal says how many there are."""
+_EMPTY: Final[tuple[object, ...]] = (None, "", [], {})
+
+
+def console() -> Console:
+    """Standard output, as wide as the terminal, or wide enough for any table where there is none."""
+    return Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
 
 
 def print_events(answer: Json) -> None:
     """A list of events, one a line."""
-    table = Table("event id", "type", "symbol", "status", "version", "terms", "flags", "created", box=None)
+    table = _table("event id", "type", "symbol", "status", "version", "created", wrapped=("terms", "flags"))
     for event in answer["items"]:
         table.add_row(
             event["event_id"],
@@ -25,34 +32,52 @@ def print_events(answer: Json) -> None:
             event["symbol"],
             _status(event["status"]),
             _version(event),
-            escape(terms_text(event.get("payload") or {})),
-            ", ".join(event.get("flags") or ()),
-            _time(event.get("created_at")),
+            _time(event["created_at"]),
+            escape(terms_text(event["payload"] or {})),
+            ", ".join(event["flags"]),
         )
-    console = Console()
-    console.print(table)
-    if answer.get("next_cursor") is not None:
-        console.print(f"{len(answer['items'])} shown, there are more: raise --limit")
+    console().print(table)
+    if answer["next_cursor"] is not None:
+        console().print(f"{len(answer['items'])} shown, there are more: raise --limit")
 
 
 def print_event(event: Json) -> None:
-    """One event, or the gateway's answer to a submission, as a list of its fields."""
+    """One event, or the gateway's answer to a submission, as a list of its fields; those without a value are left out."""
     table = Table(box=None, show_header=False)
     for name, value in event.items():
-        if value not in (None, [], {}, ""):
+        if value not in _EMPTY:
             table.add_row(name, _status(value) if name == "status" else escape(_text(value)))
-    Console().print(table)
+    console().print(table)
 
 
 def print_history(answer: Json) -> None:
-    """What happened to an event, part by part."""
-    console = Console()
-    for part, value in answer.items():
-        if isinstance(value, list):
-            console.print(f"[bold]{escape(part)}[/bold]")
-            console.print(_rows(value) if value else "  none")
-        elif value is not None:
-            console.print(f"[bold]{escape(part)}[/bold] {escape(_text(value))}")
+    """What happened to an event: its versions, its changes, what was posted and reversed."""
+    print_event({name: value for name, value in answer["event"].items() if name not in {"payload", "effect"}})
+    versions = _table("version", "function", "accepted", "current", wrapped=("terms",))
+    for item in answer["versions"]:
+        current = "yes" if item["current"] else ""
+        versions.add_row(_version(item), item["function"], _time(item["accepted_at"]), current, escape(terms_text(item["payload"] or {})))
+    changes = _table("revision", "at", "action", "status", wrapped=("actor", "flags", "reason"))
+    for item in answer["changes"]:
+        status = f"{item['before'] or '-'} → {item['after'] or '-'}"
+        reason = ": ".join(part for part in (item["code"], item["reason"]) if part)
+        changes.add_row(
+            str(item["revision"]),
+            _time(item["at"]),
+            item["action"],
+            status,
+            escape(item["actor"]),
+            ", ".join(item["flags"]),
+            escape(reason),
+        )
+    effects = _table("effect", "kind", "posted", "in force", wrapped=("what",))
+    for item in answer["effects"]:
+        kind = item["kind"] if item["reverses_no"] is None else f"{item['kind']} of {item['reverses_no']}"
+        in_force = "yes" if item["in_force"] else ""
+        effects.add_row(str(item["effect_no"]), kind, _time(item["posted_at"]), in_force, escape(effect_text(item["effect"])))
+    for title, table in (("versions", versions), ("changes", changes), ("effects", effects)):
+        console().print(f"\n[bold]{title}[/bold]")
+        console().print(table if table.row_count else "  none")
 
 
 def terms_text(payload: Json) -> str:
@@ -71,11 +96,24 @@ def terms_text(payload: Json) -> str:
     return " ".join(parts)
 
 
-def _rows(items: Sequence[Json]) -> Table:
-    names = [name for name in items[0] if any(item.get(name) not in (None, [], {}, "") for item in items)]
-    table = Table(*names, box=None)
-    for item in items:
-        table.add_row(*(escape(_text(item.get(name))) for name in names))
+def effect_text(effect: Json) -> str:
+    """An effect in a few words: its code, the cash and the shares for one share held."""
+    parts = [effect["event_code"]] if "event_code" in effect else []
+    if "cash_per_share" in effect:
+        parts.append(f"{effect['cash_per_share']} {effect['currency']} a share")
+    if "share_factor" in effect:
+        new, old = effect["share_factor"]
+        parts.append(f"shares × {new}/{old}")
+    return ", ".join(parts)
+
+
+def _table(*columns: str, wrapped: tuple[str, ...]) -> Table:
+    """A table whose first columns are shown whole, and whose last share what is left."""
+    table = Table(box=None)
+    for name in columns:
+        table.add_column(name, no_wrap=True)
+    for name in wrapped:
+        table.add_column(name, overflow="fold")
     return table
 
 
@@ -85,17 +123,14 @@ def _status(value: Any) -> str:
 
 
 def _version(event: Json) -> str:
-    version = event.get("version")
-    return "" if version is None else f"{event.get('origin')}.{version}"
+    return "" if event["version"] is None else f"{event['origin']}.{event['version']}"
 
 
-def _time(value: Any) -> str:
-    return "" if value is None else str(value)[:19].replace("T", " ")
+def _time(value: str) -> str:
+    return value[:19].replace("T", " ")
 
 
 def _text(value: Any) -> str:
-    if value is None:
-        return ""
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return ", ".join(value)
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else json_text(value)

@@ -16,7 +16,7 @@ from typing import Annotated, Final, Literal
 import typer
 
 from corpactions.commands.event_views import print_event, print_events, print_history
-from corpactions.commands.gateway_client import GatewayClient, Json, Refused, Unreachable, problem_text
+from corpactions.commands.gateway_client import GatewayClient, Json, Refused, Unreachable, json_text, problem_text
 from corpactions.domain.identity import EVENT_ID
 from corpactions.settings import load
 from corpactions.system import SystemIdSource
@@ -162,6 +162,6 @@ def _gateway(when_unreachable: str = "check CA_GATEWAY_URL and that the gateway 
 
 def _show(answer: Json, for_people: Callable[[Json], None], *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(answer, ensure_ascii=False))
+        print(json_text(answer))
     else:
         for_people(answer)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from decimal import Decimal
 from types import TracebackType
 from typing import Any, Final
 
 import httpx
+import orjson
 
 ANSWER_SECONDS: Final = 15.0
 """Longer than the gateway's own limit for the broker's acknowledgement, so that its answer, not our impatience, ends a request."""
@@ -69,9 +71,9 @@ class GatewayClient:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unreachable(f"{self.base_url} does not answer: {type(error).__name__} {error}".rstrip()) from error
         if response.is_success:
-            answer = response.json()
-            if not isinstance(answer, dict):
-                raise Unreachable(f"{self.base_url} is not the gateway: it answers {type(answer).__name__}")
+            answer = _object(response)
+            if answer is None:
+                raise Unreachable(f"{self.base_url} is not the gateway: its answer is no JSON object")
             return answer
         problem = _problem(response)
         if response.is_server_error:
@@ -79,14 +81,26 @@ class GatewayClient:
         raise Refused(response.status_code, problem)
 
 
-def _problem(response: httpx.Response) -> Json:
+def json_text(value: object) -> str:
+    """JSON of what the gateway answered, every number as it was spelled there."""
+    return orjson.dumps(value, default=_number).decode()
+
+
+def _number(value: object) -> orjson.Fragment:
+    assert isinstance(value, Decimal), "answers hold nothing else that JSON has no kind for"
+    return orjson.Fragment(str(value))
+
+
+def _object(response: httpx.Response) -> Json | None:
     try:
-        problem = response.json()
+        content = json.loads(response.content, parse_float=Decimal)
     except ValueError:
-        problem = None
-    if isinstance(problem, dict):
-        return problem
-    return {"title": response.reason_phrase, "detail": response.text[:300]}
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _problem(response: httpx.Response) -> Json:
+    return _object(response) or {"title": response.reason_phrase, "detail": response.text[:300]}
 
 
 def problem_text(refused: Refused) -> str:
@@ -95,6 +109,6 @@ def problem_text(refused: Refused) -> str:
     code = f" [{problem['code']}]" if problem.get("code") else ""
     lines = [f"refused ({refused.status}): {problem.get('detail') or problem.get('title')}{code}"]
     for item in problem.get("errors") or ():
-        value = f" {json.dumps(item['value'], ensure_ascii=False)[:120]}" if item.get("value") is not None else ""
+        value = f" {json_text(item['value'])[:120]}" if item.get("value") is not None else ""
         lines.append(f"  {item.get('pointer', '')}{value}: {item.get('detail', '')}" + (f"; {item['mend']}" if item.get("mend") else ""))
     return "\n".join(lines)

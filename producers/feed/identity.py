@@ -12,8 +12,10 @@ from datetime import date
 from corpactions.domain.identity import feed_event_id
 from corpactions.domain.terms import EventType
 
-_DATE = re.compile(r"(?<!\d)((?:19|20)\d\d)-?(0[1-9]|1[0-2])-?(0[1-9]|1\d|2[0-8])(?!\d)", re.ASCII)
-"""A date as references carry it, 20261110 or 2026-11-10. Days after the 28th, which not every month has, count as no date."""
+_DATE = re.compile(r"(?<!\d)((?:19|20)\d\d)-?(0[1-9]|1[0-2])-?(0[1-9]|[12]\d|3[01])(?!\d)", re.ASCII)
+"""A date as references carry it, 20261110 or 2026-11-10."""
+_EVERY_MONTH = 28
+"""Later days count as this one: no calendar decides an identity."""
 _YEAR = re.compile(r"(?<!\d)((?:19|20)\d\d)(?!\d)", re.ASCII)
 _NO_DATE = date(1, 1, 1)
 
@@ -31,7 +33,7 @@ def id_by_key_date(symbol: str, event_type: EventType, key_date: date) -> str:
 def _date_in(reference: str) -> date:
     if found := _DATE.search(reference):
         year, month, day = found.groups()
-        return date(int(year), int(month), int(day))
+        return date(int(year), int(month), min(int(day), _EVERY_MONTH))
     if found := _YEAR.search(reference):
         return date(int(found[1]), 1, 1)
     return _NO_DATE

@@ -19,7 +19,7 @@ from corpactions.ports import Clock
 from corpactions.settings import Settings
 from corpactions.system import SystemIdSource
 from producers.feed.demo.expectations import Expectation, expected_of
-from producers.feed.demo.follow import follow_events, follow_letters
+from producers.feed.demo.follow import Follower, follow_letters
 from producers.feed.demo.outcome import Outcome
 from producers.feed.demo.poison import Poison, poison
 from producers.feed.demo.rest import RestRun
@@ -70,6 +70,7 @@ class Demonstration:
         self._codec = open_codec(settings, clock)
         self._writer = TopicWriter(self._topic, self._codec, self._publisher)
         outcome.started = clock.now()
+        self._follower = Follower(gateway, clock, outcome.started)
 
     def steps(self) -> Iterator[tuple[str, Step]]:
         """Titles and steps, in the order in which they are run."""
@@ -109,7 +110,7 @@ class Demonstration:
 
     def _follow(self, wait: Wait) -> None:
         wait.total(len(self._outcome.expectations))
-        self._outcome.events = follow_events(self._gateway, self._clock, self._outcome.expectations, wait.seconds, wait.done)
+        self._outcome.events = self._follower.follow(self._outcome.expectations, wait.seconds, wait.done)
 
     def _again(self, wait: Wait) -> None:
         self._outcome.fed_again = self._feed(KAFKA_FILES, wait).sent
@@ -128,7 +129,7 @@ class Demonstration:
     def _compare(self, wait: Wait) -> None:
         wait.total(len(self._outcome.events))
         known = [Expectation(event_id, "", str(event["status"]), event["version"]) for event_id, event in self._outcome.events.items()]
-        now = follow_events(self._gateway, self._clock, known, 0, wait.done)
+        now = self._follower.follow(known, 0, wait.done)
         same = sum(now.get(event_id) == event for event_id, event in self._outcome.events.items())
         self._outcome.changed_by_repetition = len(self._outcome.events) - same
 

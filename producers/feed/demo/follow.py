@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from corpactions.commands.gateway_client import GatewayClient, Json, Refused
@@ -13,6 +14,11 @@ from producers.feed.demo.expectations import FAILED, Expectation
 from producers.feed.demo.poison import Poison
 
 PAUSE_SECONDS: Final = 0.2
+PAGE: Final = 500
+MOST_PAGES: Final = 20
+"""Pages read at a time: a stack on which much else happens is read event by event."""
+CLOCK_SKEW: Final = timedelta(seconds=5)
+"""By how much the gateway's clock may be behind ours."""
 _SLICE_SECONDS: Final = 0.5
 
 
@@ -25,37 +31,63 @@ class Letter(NamedTuple):
     reason: str
 
 
-def follow_events(
-    gateway: GatewayClient, clock: Clock, expectations: Sequence[Expectation], seconds: float, tell: Callable[[int], None]
-) -> dict[str, Json]:
-    """Read every event until it has come to its end, has failed, or the time is over.
+class Follower:
+    """Reads events until they have come to their end.
+
+    Lists are read first, since a page tells of 500 events at once; what no list shows (events of an earlier day, for example) is read one by one.
 
     Args:
         gateway: where events are read.
         clock: measures the wait.
-        expectations: the events and their ends.
-        seconds: longest wait for all of them.
-        tell: told how many have come to an end.
-
-    Returns:
-        Each event as last seen; an event that the gateway does not know is not among them.
+        since: from when on lists are read.
     """
-    deadline = clock.monotonic() + seconds
-    seen: dict[str, Json] = {}
-    waiting = list(expectations)
-    while True:
-        still = []
-        for number, expectation in enumerate(waiting, 1):
-            event = _read(gateway, expectation.event_id)
+
+    def __init__(self, gateway: GatewayClient, clock: Clock, since: datetime) -> None:
+        self._gateway = gateway
+        self._clock = clock
+        self._since = (since - CLOCK_SKEW).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+    def follow(self, expectations: Sequence[Expectation], seconds: float, tell: Callable[[int], None]) -> dict[str, Json]:
+        """Each event as last seen, when all have come to their end or have failed, or the time is over.
+
+        An event that the gateway does not know is not among them. ``tell`` is told how many have come to an end.
+        """
+        deadline = self._clock.monotonic() + seconds
+        ends = {expectation.event_id: expectation for expectation in expectations}
+        seen: dict[str, Json] = {}
+        waiting = set(ends)
+        while True:
+            before = len(waiting)
+            self._read_lists(ends.keys(), seen)
+            waiting = {event_id for event_id in waiting if not _ended(ends[event_id], seen.get(event_id))}
+            tell(len(ends) - len(waiting))
+            if len(waiting) == before:
+                self._read_single(waiting, seen)
+                waiting = {event_id for event_id in waiting if not _ended(ends[event_id], seen.get(event_id))}
+                tell(len(ends) - len(waiting))
+            if not waiting or self._clock.monotonic() > deadline:
+                self._read_single(waiting, seen)
+                return seen
+            self._clock.sleep(PAUSE_SECONDS)
+
+    def _read_lists(self, wanted: Container[str], seen: dict[str, Json]) -> None:
+        parameters: dict[str, str | int] = {"from": self._since, "limit": PAGE}
+        for _ in range(MOST_PAGES):
+            page = self._gateway.get("/api/v1/events", parameters)
+            seen.update((event["event_id"], event) for event in page["items"] if event["event_id"] in wanted)
+            if page["next_cursor"] is None:
+                return
+            parameters["cursor"] = page["next_cursor"]
+
+    def _read_single(self, event_ids: Iterable[str], seen: dict[str, Json]) -> None:
+        for event_id in event_ids:
+            event = _read(self._gateway, event_id)
             if event is not None:
-                seen[expectation.event_id] = event
-            if event is None or not (expectation.met_by(event) or event["status"] == FAILED):
-                still.append(expectation)
-            tell(len(expectations) - len(waiting) + number - len(still))
-        waiting = still
-        if not waiting or clock.monotonic() > deadline:
-            return seen
-        clock.sleep(PAUSE_SECONDS)
+                seen[event_id] = event
+
+
+def _ended(expectation: Expectation, event: Json | None) -> bool:
+    return event is not None and (expectation.met_by(event) or event["status"] == FAILED)
 
 
 def _read(gateway: GatewayClient, event_id: str) -> Json | None:

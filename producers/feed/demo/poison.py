@@ -43,7 +43,7 @@ def poison(encode: Callable[[Message], bytes], stamp: Stamp, accepted: Message, 
     ]
     covered = {item.partition if item.partition is not None else partition_of(item.key or b"", partitions) for item in found}
     found += [
-        Poison(f"text, not Avro, in partition {number}", "not_avro", b"AAPL", f"dividend of 0.25 in partition {number}".encode(), number)
+        Poison("text instead of Avro", "not_avro", b"AAPL", f"dividend of 0.25 in partition {number}".encode(), number)
         for number in range(partitions)
         if number not in covered
     ]

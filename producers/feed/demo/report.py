@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from corpactions.commands.event_views import terms_text
-from corpactions.commands.gateway_client import Json
+from corpactions.commands.event_views import effect_text, terms_text
+from corpactions.commands.gateway_client import Json, json_text
 from producers.feed.demo.expectations import Expectation
 from producers.feed.demo.outcome import Outcome
 
@@ -33,7 +32,7 @@ def as_json(outcome: Outcome) -> str:
         "latency_ms": latencies,
         "events_per_second": outcome.events_per_second(),
     }
-    return json.dumps(content, ensure_ascii=False)
+    return json_text(content)
 
 
 def show(console: Console, outcome: Outcome, gateway_url: str) -> None:
@@ -67,7 +66,7 @@ def _events(console: Console, outcome: Outcome) -> None:
     table = Table("event id", "type", "symbol", "terms", "status", "version", "effect", box=None)
     for event in _samples(outcome):
         version = f"{event['origin']}.{event['version']}"
-        effect = _effect_text(event.get("effect") or {})
+        effect = effect_text(event.get("effect") or {})
         table.add_row(
             event["event_id"], event["event_type"], event["symbol"], terms_text(event["payload"] or {}), event["status"], version, effect
         )
@@ -91,16 +90,6 @@ def _interest(event: Json) -> tuple[int, str]:
     return event["version"] or 0, payload.get("ex_date") or payload.get("effective_date") or ""
 
 
-def _effect_text(effect: Json) -> str:
-    parts = [effect[name] for name in ("event_code",) if name in effect]
-    if "cash_per_share" in effect:
-        parts.append(f"{effect['cash_per_share']} {effect['currency']} a share")
-    if "share_factor" in effect:
-        new, old = effect["share_factor"]
-        parts.append(f"shares × {new}/{old}")
-    return ", ".join(parts)
-
-
 def _wrong(console: Console, outcome: Outcome) -> None:
     _title(console, f"Refused by the gateway (422), {len(outcome.refusals)} submissions, for example")
     table = Table("field", "value", "what is wrong and what would mend it", box=None)
@@ -110,8 +99,9 @@ def _wrong(console: Console, outcome: Outcome) -> None:
     console.print(table)
     _title(console, f"In the dead-letter topic, {len(outcome.letters)} records")
     table = Table("sent", "code", "reason", box=None)
-    for letter in outcome.letters:
-        table.add_row(escape(letter.what), letter.code, escape(letter.reason))
+    for letter, number in Counter(outcome.letters).items():
+        what = letter.what if number == 1 else f"{letter.what} ({number} times)"
+        table.add_row(escape(what), letter.code, escape(letter.reason))
     console.print(table)
 
 
