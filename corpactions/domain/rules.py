@@ -37,7 +37,8 @@ class Problem:
     mend: str
 
     def __str__(self) -> str:
-        return f"{self.field}={self.value!r}: {self.detail}; {self.mend}"
+        value = self.value if self.value is None or isinstance(self.value, str | int) else str(self.value)  # a date as it was announced
+        return f"{self.field}={value!r}: {self.detail}; {self.mend}"
 
 
 def problems_of(terms: Terms) -> list[Problem]:
@@ -146,10 +147,11 @@ def _amount(name: str, value: Decimal) -> Iterator[Problem]:
     if not value.is_finite() or value <= 0:
         yield Problem(name, str(value), "is not a positive amount", 'give a positive decimal as a string, for example "0.25"')
         return
-    digits, exponent = len(value.as_tuple().digits), int(value.as_tuple().exponent)
+    _, digits, exponent = value.as_tuple()
+    assert isinstance(exponent, int), "a finite number has a numeric exponent"
     if -exponent > MAX_SCALE:
         yield Problem(name, str(value), f"has more than {MAX_SCALE} decimal places", f"announce it with at most {MAX_SCALE} decimal places")
-    elif digits + exponent > MAX_INTEGER_DIGITS:
+    elif len(digits) + exponent > MAX_INTEGER_DIGITS:
         yield Problem(name, str(value), f"has more than {MAX_INTEGER_DIGITS} digits before the point", "check the unit of the amount")
 
 

@@ -104,8 +104,10 @@ class Demonstration:
         wait.done(len(self._outcome.refusals))
 
     def _kafka(self, wait: Wait) -> None:
-        self._outcome.expectations += expected_of(self._messages())
+        messages = self._messages()
+        self._outcome.expectations += expected_of(messages)
         counts = self._feed((*KAFKA_FILES, "faulty.csv"), wait)
+        self._outcome.messages, self._outcome.fed = len(messages), counts.sent
         self._outcome.feed_rejected, self._outcome.feed_rejected_expected = counts.rejected, len(self._faulty())
 
     def _follow(self, wait: Wait) -> None:

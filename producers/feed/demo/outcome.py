@@ -63,6 +63,8 @@ class Outcome:
     refusals_expected: int = 0
     feed_rejected: int = 0
     feed_rejected_expected: int = 0
+    messages: int = 0
+    fed: int = 0
     fed_again: int = 0
     changed_by_repetition: int = 0
     repeated_request_known: bool = False
@@ -85,6 +87,8 @@ class Outcome:
             ),
             Check("completed", due[COMPLETED], ends[COMPLETED]),
             Check("cancelled or withdrawn", due[CANCELLED], ends[CANCELLED]),
+            Check("messages acknowledged by Kafka", self.messages, self.fed),
+            Check("messages acknowledged by Kafka a second time", self.messages, self.fed_again),
             Check("wrong lines reported by the feed, not sent", self.feed_rejected_expected, self.feed_rejected),
             Check("wrong submissions refused by the gateway", self.refusals_expected, len(self.refusals)),
             Check("wrong records found in the dead-letter topic", self.letters_expected, len(self.letters)),
