@@ -10,6 +10,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+_DOUBLINGS = 30
+"""The ceiling is reached long before; without a bound a dependency that stays away for hours would overflow the float."""
+
 
 class Circuit(StrEnum):
     """The states of a breaker."""
@@ -50,7 +53,7 @@ class Breaker:
         while self._recent and self._recent[0] <= now - self.window:
             self._recent.popleft()
         if self._open_until is not None or len(self._recent) >= self.failures:
-            wait = min(self.base * 2.0**self._openings, self.ceiling)
+            wait = min(self.base * 2.0 ** min(self._openings, _DOUBLINGS), self.ceiling)
             self._openings += 1
             self._open_until = now + wait
             return wait

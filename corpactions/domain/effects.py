@@ -7,7 +7,7 @@ exponent (ISO 4217). What was known of the security is kept inside the effect as
 from __future__ import annotations
 
 from datetime import timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 from enum import StrEnum
 from math import gcd
 
@@ -18,6 +18,8 @@ from corpactions.domain.terms import Dividend, Merger, StockSplit, Terms, decima
 
 LARGE_DISTRIBUTION = Decimal("0.25")
 """From a quarter of the security's value on, the ex date follows the pay date (FINRA rule 11140(b)(2))."""
+_EXACT = Context(prec=80)
+"""A quarter of a price of 38 digits has 40: the default context's 28 would round it."""
 NOTICE = timedelta(days=10)
 """Notice of a distribution is due ten days before the record date (SEC rule 10b-17)."""
 
@@ -86,7 +88,7 @@ def _dividend(terms: Dividend, security: Security | None, flags: list[str]) -> E
     price = None if security is None or security.currency != terms.currency else security.reference_price
     if security is not None and security.currency != terms.currency:
         flags.append(Flag.CURRENCY_DIFFERS)
-    large = None if not price else terms.amount_per_share >= LARGE_DISTRIBUTION * price
+    large = None if not price else terms.amount_per_share >= _EXACT.multiply(LARGE_DISTRIBUTION, price)
     if large:
         flags.append(Flag.YIELD_OVER_25)
     after_pay = terms.pay_date is not None and terms.ex_date > terms.pay_date

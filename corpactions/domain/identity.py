@@ -10,6 +10,7 @@ import hmac
 import json
 import re
 from datetime import date
+from json.encoder import encode_basestring as quoted
 
 from corpactions.domain.messages import Message
 
@@ -26,10 +27,10 @@ def content_sha256(message: Message) -> bytes:
     Covers event id, origin, version, function, type, symbol, ISIN, source, reference and terms; for a decision also what it decides. Never the
     acceptance time, correlation id, actor, headers or ciphertext, which may differ between two deliveries of one announcement.
     """
-    fields: list[object] = [
+    fields: list[str | None] = [
         message.event_id,
         message.origin,
-        message.version,
+        str(message.version),
         message.function,
         message.event_type,
         message.symbol,
@@ -40,7 +41,7 @@ def content_sha256(message: Message) -> bytes:
     ]
     if message.decision is not None:
         fields.append(message.decision.decision_id)
-    return hashlib.sha256(_encode(fields).encode()).digest()
+    return hashlib.sha256("\n".join(["null" if field is None else quoted(field) for field in fields]).encode()).digest()
 
 
 def payload_commitment(salt: bytes, terms_json: str) -> bytes:

@@ -108,6 +108,9 @@ def _first(state: EventState | None, message: Message, digest: bytes, around: Ci
     fresh.current = _file(message, digest, fresh.revision, around)
     change.move(Status.PENDING, message.accepted_at)
     if message.function in CANCELLING:
+        # A revived row still shows the terms that were rejected; nothing but this cancellation was ever accepted.
+        _adopt_terms(fresh, None)
+        fresh.error = None
         fresh.cancel_function = message.function
         change.move(Status.CANCELLED, around.now())
         return close(change, Action.CANCELLED)

@@ -5,7 +5,6 @@ Invariant: a state is a value. A change makes a new state and hands what it supe
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -40,26 +39,13 @@ class FiledVersion(NamedTuple):
     accepted_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(NamedTuple):
     """An effect that was posted: its number within the event, the version it comes from and its fields (``domain.effects``)."""
 
     number: int
     ref: VersionRef
     posted_at: datetime
     fields: dict[str, object]
-
-    def to_json(self) -> str:
-        """The effect as the JSON object that is stored and shown."""
-        head = {"effect_no": self.number, "origin": self.ref.origin, "version": self.ref.version, "posted_at": self.posted_at.isoformat()}
-        return _encode(head | self.fields)
-
-    @classmethod
-    def from_json(cls, text: str | bytes) -> Effect:
-        """The inverse of :meth:`to_json`."""
-        fields = json.loads(text)
-        ref = VersionRef(fields.pop("origin"), fields.pop("version"))
-        return cls(fields.pop("effect_no"), ref, datetime.fromisoformat(fields.pop("posted_at")), fields)
 
 
 class EffectRow(NamedTuple):
@@ -121,6 +107,3 @@ class EventState:
     def highest(self, origin: str) -> int:
         """The highest version that the origin has numbered here; 0 when there is none."""
         return max((version.ref.version for version in self.versions() if version.ref.origin == origin), default=0)
-
-
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode

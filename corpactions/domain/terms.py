@@ -10,6 +10,7 @@ import json
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from json.encoder import encode_basestring as quoted
 from typing import NamedTuple
 
 
@@ -104,8 +105,7 @@ TERMS_BY_TYPE: dict[EventType, type[Dividend | StockSplit | Merger]] = {
     EventType.STOCK_SPLIT: StockSplit,
     EventType.MERGER: Merger,
 }
-
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+_SORTED = {terms: sorted(terms._fields) for terms in TERMS_BY_TYPE.values()}
 
 
 def decimal_text(value: Decimal) -> str:
@@ -121,16 +121,19 @@ def to_json(terms: Terms) -> str:
 
     ``attributes`` stays the text that was announced, as a JSON string, so that no parser in between can change a digit of it.
     """
-    fields: dict[str, object] = {}
-    for name, value in zip(terms._fields, terms, strict=True):
-        if value is None:
-            continue
-        if isinstance(value, date):
-            value = value.isoformat()
-        elif isinstance(value, Decimal):
-            value = decimal_text(value)
-        fields[name] = value
-    return _encode(fields)
+    return (
+        "{"
+        + ",".join([f'"{name}":{_literal(value)}' for name in _SORTED[type(terms)] if (value := getattr(terms, name)) is not None])
+        + "}"
+    )
+
+
+def _literal(value: object) -> str:
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, Decimal):
+        return f'"{decimal_text(value)}"'
+    return f'"{value}"' if isinstance(value, date) else str(value)
 
 
 def from_json(event_type: EventType, text: str | bytes) -> Terms:

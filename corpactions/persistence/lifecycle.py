@@ -24,7 +24,6 @@ from corpactions.ports import Clock
 from corpactions.ports.lifecycle import Advance, Claim, Fenced, LikenessKey, Parked, ReferenceKey, Writes
 from corpactions.ports.records import Record
 
-OWNED = b"group_name=%b AND topic=%b"
 _PROGRESS = "epoch,acked_offset,committed_offset,summary_seq,recent_outcomes,paused_at IS NOT NULL"
 _QUEUE = "topic,`partition`,`offset`,symbol,value,headers,timestamp"
 RECENT_BITS = 1000
@@ -56,9 +55,9 @@ class MysqlLifecycleStore:
         return claims
 
     def _claim_one(self, transaction: Transaction, topic: str, partition: int, earliest: int) -> Claim:
-        where = b"WHERE " + OWNED % (self._group, code(topic)) + b" AND `partition`=%d" % partition
+        where = f"WHERE {self._owned(topic)} AND `partition`={partition}"
         now = moment(self._clock.now())
-        found = transaction.query(f"SELECT {_PROGRESS},summary FROM partition_progress ".encode() + where + b" FOR UPDATE")
+        found = transaction.query(f"SELECT {_PROGRESS},summary FROM partition_progress {where} FOR UPDATE")
         if not found:
             columns = (
                 "group_name",
@@ -71,14 +70,14 @@ class MysqlLifecycleStore:
                 "summary_seq",
                 "recent_outcomes",
             )
-            values = (self._group, code(topic), number(partition), b"1", self._owner, number(earliest), number(earliest), b"0", b"''", now)
-            transaction.run(bulk.insert("partition_progress", (*columns, "updated_at")) + row(values))
+            values = (self._group, code(topic), number(partition), "1", self._owner, number(earliest), number(earliest), "0", "''", now)
+            transaction.run(bulk.insert("partition_progress", (*columns, "updated_at")) + row(*values))
             return Claim(topic, partition, 1, earliest, earliest, 0)
         epoch, acked, committed, seq, recent, paused, summary = found[0]
-        transaction.run(b"UPDATE partition_progress SET epoch=%d,owner=%b,updated_at=%b " % (epoch + 1, self._owner, now) + where)
+        transaction.run(f"UPDATE partition_progress SET epoch={epoch + 1},owner={self._owner},updated_at={now} {where}")
         pending = transaction.query(
-            b"SELECT id,topic,`partition`,`key`,value,headers FROM pending_publications"
-            b" WHERE source_topic=%b AND source_partition=%d ORDER BY id" % (code(topic), partition)
+            "SELECT id,topic,`partition`,`key`,value,headers FROM pending_publications"
+            f" WHERE source_topic={code(topic)} AND source_partition={partition} ORDER BY id"
         )
         claim = Claim(topic, partition, epoch + 1, acked, committed, seq, int.from_bytes(recent, "big"), bool(paused))
         claim.summary = summary
@@ -93,26 +92,27 @@ class MysqlLifecycleStore:
             yield MysqlLifecycleTransaction(transaction, self._group, self._clock, self._limit)
 
     def _fence(self, transaction: Transaction, claims: Sequence[Claim]) -> None:
-        partitions = b",".join(number(claim.partition) for claim in claims)
+        partitions = ",".join(number(claim.partition) for claim in claims)
         held = transaction.query(
-            b"SELECT `partition`,epoch FROM partition_progress WHERE "
-            + OWNED % (self._group, code(claims[0].topic))
-            + b" AND `partition` IN (%b) AND owner=%b ORDER BY `partition` FOR UPDATE" % (partitions, self._owner)
+            f"SELECT `partition`,epoch FROM partition_progress WHERE {self._owned(claims[0].topic)}"
+            f" AND `partition` IN ({partitions}) AND owner={self._owner} ORDER BY `partition` FOR UPDATE"
         )
         epochs: dict[int, int] = {values[0]: values[1] for values in held}
         if lost := [claim.partition for claim in claims if epochs.get(claim.partition) != claim.epoch]:
             raise Fenced(f"partitions {lost} of {claims[0].topic} were claimed by another worker")
 
+    def _owned(self, topic: str) -> str:
+        return f"group_name={self._group} AND topic={code(topic)}"
+
     def due(self, claims: Sequence[Claim], now: datetime, limit: int) -> list[Parked]:
         """Parked symbols that may be tried or drained now."""
         if not claims:
             return []
-        partitions = b",".join(number(claim.partition) for claim in claims)
+        partitions = ",".join(number(claim.partition) for claim in claims)
         with begin(self._engine) as transaction:
             rows = transaction.query(
-                f"SELECT {_columns(lifecycle_rows.PARKED_COLUMNS)} FROM parked_symbols".encode()
-                + b" WHERE topic=%b AND `partition` IN (%b) AND next_attempt_at<=%b ORDER BY next_attempt_at LIMIT %d"
-                % (code(claims[0].topic), partitions, moment(now), limit)
+                f"SELECT {_columns(lifecycle_rows.PARKED_COLUMNS)} FROM parked_symbols WHERE topic={code(claims[0].topic)}"
+                f" AND `partition` IN ({partitions}) AND next_attempt_at<={moment(now)} ORDER BY next_attempt_at LIMIT {limit}"
             )
         return [lifecycle_rows.parked_symbol(tuple(values)) for values in rows]
 
@@ -122,9 +122,7 @@ class MysqlLifecycleStore:
             return []
         with begin(self._engine) as transaction:
             rows = transaction.query(
-                b"SELECT `partition` FROM partition_progress WHERE "
-                + OWNED % (self._group, code(claims[0].topic))
-                + b" AND paused_at IS NULL"
+                f"SELECT `partition` FROM partition_progress WHERE {self._owned(claims[0].topic)} AND paused_at IS NULL"
             )
         open_again = {values[0] for values in rows}
         return [claim for claim in claims if claim.partition in open_again]
@@ -133,7 +131,7 @@ class MysqlLifecycleStore:
 class MysqlLifecycleTransaction:
     """See ``ports.lifecycle.LifecycleTransaction``."""
 
-    def __init__(self, transaction: Transaction, group: bytes, clock: Clock, limit: int) -> None:
+    def __init__(self, transaction: Transaction, group: str, clock: Clock, limit: int) -> None:
         self._transaction = transaction
         self._group = group
         self._clock = clock
@@ -144,7 +142,7 @@ class MysqlLifecycleTransaction:
         if not event_ids:
             return {}
         rows = self._transaction.query(
-            f"SELECT {_columns(EVENT_COLUMNS)} FROM events WHERE event_id IN (".encode() + b",".join(map(ident, event_ids)) + b")"
+            f"SELECT {_columns(EVENT_COLUMNS)} FROM events WHERE event_id IN ({','.join(map(ident, event_ids))})"
         )
         counts = EVENT_COLUMNS.index("older_versions")
         older = self._older([values for values in rows if values[counts]])
@@ -154,9 +152,9 @@ class MysqlLifecycleTransaction:
         found: dict[bytes, dict[VersionRef, FiledVersion]] = defaultdict(dict)
         types = {values[0]: EventType(str(values[1])) for values in rows}
         if types:
-            wanted = b",".join(blob(event_id) for event_id in types if isinstance(event_id, bytes))
+            wanted = ",".join(blob(event_id) for event_id in types if isinstance(event_id, bytes))
             columns = _columns(lifecycle_rows.VERSION_COLUMNS)
-            for values in self._transaction.query(f"SELECT {columns} FROM event_versions WHERE event_id IN (".encode() + wanted + b")"):
+            for values in self._transaction.query(f"SELECT {columns} FROM event_versions WHERE event_id IN ({wanted})"):
                 version = lifecycle_rows.filed_version(tuple(values), types[values[0]])
                 found[values[0]][version.ref] = version
         return found
@@ -165,9 +163,9 @@ class MysqlLifecycleTransaction:
         """Which event holds a reference."""
         if not references:
             return {}
-        wanted = b",".join(row((code(key.symbol), text(key.source), text(key.source_reference))) for key in references)
+        wanted = ",".join(row(code(key.symbol), text(key.source), text(key.source_reference)) for key in references)
         rows = self._transaction.query(
-            b"SELECT symbol,source,source_reference,event_id FROM events WHERE (symbol,source,source_reference) IN (" + wanted + b")"
+            f"SELECT symbol,source,source_reference,event_id FROM events WHERE (symbol,source,source_reference) IN ({wanted})"
         )
         return {ReferenceKey(*values[:3]): uuid_text(values[3]) for values in rows}
 
@@ -175,12 +173,11 @@ class MysqlLifecycleTransaction:
         """The events, not cancelled, that share symbol, type and key date."""
         if not keys:
             return {}
-        wanted = b",".join(row((code(key.symbol), code(key.event_type), day(key.key_date))) for key in keys)
+        wanted = ",".join(row(code(key.symbol), code(key.event_type), day(key.key_date)) for key in keys)
         found: dict[LikenessKey, list[str]] = defaultdict(list)
         rows = self._transaction.query(
-            b"SELECT symbol,event_type,key_date,event_id,status,version IS NULL FROM events WHERE (symbol,event_type,key_date) IN ("
-            + wanted
-            + b")"
+            "SELECT symbol,event_type,key_date,event_id,status,version IS NULL FROM events"
+            f" WHERE (symbol,event_type,key_date) IN ({wanted})"
         )
         for symbol, event_type, key_date, event_id, status, only_rejected in rows:
             if status != "CANCELLED" and not only_rejected:
@@ -192,7 +189,7 @@ class MysqlLifecycleTransaction:
         if not decision_ids:
             return {}
         rows = self._transaction.query(
-            b"SELECT decision_id,revision FROM event_decisions WHERE decision_id IN (" + b",".join(map(ident, decision_ids)) + b")"
+            f"SELECT decision_id,revision FROM event_decisions WHERE decision_id IN ({','.join(map(ident, decision_ids))})"
         )
         return {uuid_text(values[0]): values[1] for values in rows}
 
@@ -201,16 +198,14 @@ class MysqlLifecycleTransaction:
         if not symbols:
             return {}
         columns = _columns(lifecycle_rows.PARKED_COLUMNS)
-        rows = self._transaction.query(
-            f"SELECT {columns} FROM parked_symbols WHERE symbol IN (".encode() + b",".join(map(code, symbols)) + b")"
-        )
+        rows = self._transaction.query(f"SELECT {columns} FROM parked_symbols WHERE symbol IN ({','.join(map(code, symbols))})")
         return {values[0]: lifecycle_rows.parked_symbol(tuple(values)) for values in rows}
 
     def queue(self, symbol: str, limit: int, event_id: str | None = None) -> list[Record]:
         """A symbol's queued records in offset order."""
-        mine = b"" if event_id is None else b" AND event_id=" + ident(event_id)
+        mine = "" if event_id is None else f" AND event_id={ident(event_id)}"
         rows = self._transaction.query(
-            f"SELECT {_QUEUE} FROM parked_events WHERE symbol=".encode() + code(symbol) + mine + b" ORDER BY `offset` LIMIT %d" % limit
+            f"SELECT {_QUEUE} FROM parked_events WHERE symbol={code(symbol)}{mine} ORDER BY `offset` LIMIT {limit}"
         )
         return [lifecycle_rows.queued_record(tuple(values)) for values in rows]
 
@@ -218,19 +213,17 @@ class MysqlLifecycleTransaction:
         """Which of the symbols have anything in their queue."""
         if not symbols:
             return set()
-        rows = self._transaction.query(
-            b"SELECT DISTINCT symbol FROM parked_events WHERE symbol IN (" + b",".join(map(code, symbols)) + b")"
-        )
+        rows = self._transaction.query(f"SELECT DISTINCT symbol FROM parked_events WHERE symbol IN ({','.join(map(code, symbols))})")
         return {values[0] for values in rows}
 
     def records(self, since: Mapping[str, int]) -> list[tuple[str, bytes]]:
         """Events' audit records from a revision on."""
         if not since:
             return []
-        wanted = b" OR ".join(b"(event_id=%b AND revision>=%d)" % (ident(event_id), revision) for event_id, revision in since.items())
+        wanted = " OR ".join(f"(event_id={ident(event_id)} AND revision>={revision})" for event_id, revision in since.items())
         rows = self._transaction.query(
-            b"SELECT event_id,revision,record FROM event_transitions WHERE %b UNION ALL SELECT event_id,revision,record FROM events WHERE %b"
-            b" ORDER BY 1,2" % (wanted, wanted)
+            f"SELECT event_id,revision,record FROM event_transitions WHERE {wanted}"
+            f" UNION ALL SELECT event_id,revision,record FROM events WHERE {wanted} ORDER BY 1,2"
         )
         return [(uuid_text(values[0]), values[2]) for values in rows]
 
@@ -239,7 +232,7 @@ class MysqlLifecycleTransaction:
         self._write_events(writes)
         self._write_parking(writes)
         if writes.published:
-            self._run([b"DELETE FROM pending_publications WHERE id IN (" + b",".join(map(number, writes.published)) + b")"])
+            self._run([f"DELETE FROM pending_publications WHERE id IN ({','.join(map(number, writes.published))})"])
         ids = self._write_pending(writes)
         if writes.advances:
             self._write_progress(writes.advances)
@@ -252,7 +245,7 @@ class MysqlLifecycleTransaction:
             first.setdefault(change.state.event_id, change.previous is None)
             last[change.state.event_id] = change.state
         fresh = [lifecycle_rows.event_row(state) for event_id, state in last.items() if first[event_id]]
-        changed = [b"ROW" + lifecycle_rows.event_row(state) for event_id, state in last.items() if not first[event_id]]
+        changed = ["ROW" + lifecycle_rows.event_row(state) for event_id, state in last.items() if not first[event_id]]
         head, tail = bulk.update("events", "event_id", lifecycle_rows.UPDATE_COLUMNS)
         self._insert("events", EVENT_COLUMNS, fresh)
         self._run(bulk.statements(head, changed, self._limit, tail))
@@ -281,14 +274,14 @@ class MysqlLifecycleTransaction:
     def _write_parking(self, writes: Writes) -> None:
         gone = [*writes.unpark, *writes.park]
         if gone:
-            self._run([b"DELETE FROM parked_symbols WHERE symbol IN (" + b",".join(map(code, gone)) + b")"])
+            self._run([f"DELETE FROM parked_symbols WHERE symbol IN ({','.join(map(code, gone))})"])
         self._insert(
             "parked_symbols", lifecycle_rows.PARKED_COLUMNS, [lifecycle_rows.parked_row(parked) for parked in writes.park.values()]
         )
         self._insert("parked_events", QUEUE_COLUMNS, [lifecycle_rows.queue_row(item) for item in writes.queue])
         if writes.dequeue:
-            keys = b",".join(row((code(item.topic), number(item.partition), number(item.offset))) for item in writes.dequeue)
-            self._run([b"DELETE FROM parked_events WHERE (topic,`partition`,`offset`) IN (" + keys + b")"])
+            keys = ",".join(row(code(item.topic), number(item.partition), number(item.offset)) for item in writes.dequeue)
+            self._run([f"DELETE FROM parked_events WHERE (topic,`partition`,`offset`) IN ({keys})"])
 
     def _write_pending(self, writes: Writes) -> list[int]:
         """One row a statement: only so is each one's id certain. Pending publications are rare by design."""
@@ -298,37 +291,35 @@ class MysqlLifecycleTransaction:
     def _write_progress(self, advances: Sequence[Advance]) -> None:
         """One statement for all partitions; a start position that moves alone leaves the last summary where it is."""
         now = moment(self._clock.now())
-        columns = b"`partition`,acked_offset,committed_offset,summary,recent_outcomes,newly_paused"
-        rows = b",".join(
-            b"ROW"
+        columns = "`partition`,acked_offset,committed_offset,summary,recent_outcomes,newly_paused"
+        rows = ",".join(
+            "ROW"
             + row(
-                (
-                    number(advance.claim.partition),
-                    number(advance.claim.acked_offset),
-                    number(advance.committed_offset),
-                    blob(advance.summary),
-                    blob(advance.recent.to_bytes(RECENT_BYTES, "big")),
-                    number(advance.pause),
-                )
+                number(advance.claim.partition),
+                number(advance.claim.acked_offset),
+                number(advance.committed_offset),
+                blob(advance.summary),
+                blob(advance.recent.to_bytes(RECENT_BYTES, "big")),
+                number(advance.pause),
             )
             for advance in advances
         )
         self._transaction.run(
-            b"UPDATE partition_progress AS p JOIN (VALUES %b) AS n (%b) ON p.`partition`=n.`partition`"
-            b" SET p.acked_offset=n.acked_offset,p.committed_offset=n.committed_offset,p.recent_outcomes=n.recent_outcomes,"
-            b"p.summary_seq=p.summary_seq+(n.summary IS NOT NULL),p.summary=COALESCE(n.summary,p.summary),"
-            b"p.paused_at=IF(n.newly_paused,%b,p.paused_at),p.updated_at=%b WHERE p.group_name=%b AND p.topic=%b"
-            % (rows, columns, now, now, self._group, code(advances[0].claim.topic))
+            f"UPDATE partition_progress AS p JOIN (VALUES {rows}) AS n ({columns}) ON p.`partition`=n.`partition`"
+            " SET p.acked_offset=n.acked_offset,p.committed_offset=n.committed_offset,p.recent_outcomes=n.recent_outcomes,"
+            "p.summary_seq=p.summary_seq+(n.summary IS NOT NULL),p.summary=COALESCE(n.summary,p.summary),"
+            f"p.paused_at=IF(n.newly_paused,{now},p.paused_at),p.updated_at={now}"
+            f" WHERE p.group_name={self._group} AND p.topic={code(advances[0].claim.topic)}"
         )
 
     def commit(self) -> None:
         """Make it last."""
         self._transaction.commit()
 
-    def _insert(self, table: str, columns: Sequence[str], rows: Sequence[bytes]) -> None:
+    def _insert(self, table: str, columns: Sequence[str], rows: Sequence[str]) -> None:
         self._run(bulk.statements(bulk.insert(table, columns), rows, self._limit))
 
-    def _run(self, statements: Iterator[bytes] | Sequence[bytes]) -> None:
+    def _run(self, statements: Iterator[str] | Sequence[str]) -> None:
         for statement in statements:
             self._transaction.run(statement)
 

@@ -22,23 +22,23 @@ Row = Sequence[Any]
 
 
 class Transaction:
-    """An open transaction. Statements are bytes built by ``persistence.bulk``; rows come back as the driver's tuples."""
+    """An open transaction. Statements are text with one character per byte, built by ``persistence.bulk``; rows come back as the driver's tuples."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
         self.committed = False
 
-    def query(self, statement: bytes) -> Sequence[Row]:
+    def query(self, statement: str) -> Sequence[Row]:
         """Run a SELECT and fetch it whole."""
         with self._connection.cursor() as cursor:
-            cursor.execute(statement)
+            cursor.execute(statement.encode("latin-1"))
             rows: Sequence[Row] = cursor.fetchall()
             return rows
 
-    def run(self, statement: bytes) -> int:
+    def run(self, statement: str) -> int:
         """Run a statement. Returns the first id it generated, if any."""
         with self._connection.cursor() as cursor:
-            cursor.execute(statement)
+            cursor.execute(statement.encode("latin-1"))
             return int(cursor.lastrowid or 0)
 
     def commit(self) -> None:
