@@ -75,7 +75,7 @@ def build_security_master(settings: Settings, clock: Clock) -> SecurityMaster:
     """The bank's own security master when its address is set, else the MySQL table."""
     if settings.security_master_url:
         return HttpSecurityMaster(settings.security_master_url, clock)
-    return MysqlSecurityMaster(build_engine(settings, pool_size=2), clock)
+    return MysqlSecurityMaster(build_engine(settings, pool_size=2))
 
 
 def build_source(settings: Settings) -> KafkaSource:

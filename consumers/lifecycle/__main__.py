@@ -14,7 +14,7 @@ from consumers.lifecycle.fold import Workshop
 from consumers.lifecycle.handler import LifecycleHandler
 from consumers.lifecycle.inspection import Inspector
 from consumers.lifecycle.letters import Topics
-from consumers.lifecycle.securities import GuardedSecurities
+from consumers.lifecycle.securities import GuardedSecurities, RememberedSecurities
 from corpactions import bootstrap
 from corpactions.domain.change import Policy
 from corpactions.domain.errors import CorporateActionsError
@@ -81,7 +81,7 @@ def build(settings: Settings, instance: str) -> Worker:
     handler = LifecycleHandler(
         store,
         Inspector(codecs.events.decode, bootstrap.count_partitions(source, clock)),
-        GuardedSecurities(bootstrap.build_security_master(settings, clock)),
+        RememberedSecurities(GuardedSecurities(bootstrap.build_security_master(settings, clock)), clock),
         workshop,
         codecs.summaries.encode,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from consumers.lifecycle.facts import Facts
@@ -44,11 +44,13 @@ class Workshop:
 
 @dataclass(slots=True)
 class Tally:
-    """What one partition's summary says."""
+    """What one partition's summary says, and how many of its records count for the share of rejections (a redrive does not)."""
 
     deltas: Counter[tuple[datetime, str, str]] = field(default_factory=Counter)
     records: int = 0
     rejected: int = 0
+    counted: int = 0
+    counted_rejected: int = 0
 
 
 class Fold:
@@ -62,29 +64,32 @@ class Fold:
         self._events: dict[str, EventState] = {}
         self._loaded: set[str] = set()
         self._holders: dict[ReferenceKey, str] = {}
-        self._alike: dict[LikenessKey, list[str]] = {}
+        self._alike: dict[LikenessKey, set[str]] = {}
         self._decided: dict[str, int] = {}
         self._parked: dict[str, Parked] = {}
         self._queued: set[str] = set()
         self._again: dict[str, int] = {}
         self.writes = Writes()
         self.publications: list[Publication] = []
-        self.tallies: dict[int, Tally] = {}
+        self._tallies: dict[int, Tally] = {}
 
     def load(self, messages: Iterable[Message]) -> None:
-        """Read the rows that the messages may touch, each kind in one query."""
+        """Read the rows that the messages may touch, each kind in one query. May be called again: what was folded since is not overwritten."""
         messages = list(messages)
         read = self._transaction
-        self._events.update(read.events({message.event_id for message in messages} - self._events.keys()))
-        self._loaded.update(self._events)
-        self._parked.update(read.parked({message.symbol for message in messages} - self._parked.keys()))
+        found = read.events({message.event_id for message in messages} - self._events.keys())
+        self._events.update(found)
+        self._loaded.update(found)
+        self._parked.update(read.parked({message.symbol for message in messages} - self._parked.keys() - self.writes.unpark))
         if waiting := self._parked.keys():
             self._queued.update(read.queued(waiting))
         decisions = {message.decision.decision_id for message in messages if message.decision is not None}
-        self._decided.update(read.decided(decisions))
+        self._decided.update(read.decided(decisions - self._decided.keys()))
         first = [message for message in messages if self._is_first(message)]
-        self._holders.update(read.holders({reference for message in first if (reference := _reference(message)) is not None}))
-        self._alike.update(read.alike({likeness for message in messages if (likeness := _likeness(message)) is not None}))
+        references = {reference for message in first if (reference := _reference(message)) is not None}
+        self._holders.update(read.holders(references - self._holders.keys()))
+        for likeness, event_ids in read.alike({likeness for message in messages if (likeness := _likeness(message)) is not None}).items():
+            self._alike.setdefault(likeness, set()).update(event_ids)
 
     def _is_first(self, message: Message) -> bool:
         state = self._events.get(message.event_id)
@@ -94,6 +99,13 @@ class Fold:
         """Decide one record of the topic."""
         tally = self._tally(item.record)
         tally.records += 1
+        rejected_before = tally.rejected
+        self._decide(item)
+        if item.counts:
+            tally.counted += 1
+            tally.counted_rejected += tally.rejected - rejected_before
+
+    def _decide(self, item: Item) -> None:
         if item.message is None or item.error is not None:
             self._reject(item, item.error or Rejected("undecodable", "the record could not be decoded"))
             return
@@ -114,7 +126,7 @@ class Fold:
             revision = self._decided.get(message.decision.decision_id)
         else:
             filed = state.find(message.ref)
-            revision = filed.filed_revision if filed is not None else 1 if state.current is None else None
+            revision = None if filed is None else filed.filed_revision
         if revision is not None:
             self._publish_again(state.event_id, revision)
 
@@ -126,14 +138,27 @@ class Fold:
         else:
             self._apply(item, item.message, pending=True)
 
-    def try_again(self, parked: Parked, message: Message) -> None:
-        """A timed retry of the event that holds a symbol."""
+    def try_again(self, parked: Parked, origin: Item) -> None:
+        """A timed retry of the event that holds a symbol; ``origin`` is its record, inspected again."""
+        message = origin.message
+        if message is None:
+            self.give_up(parked, origin, origin.error or Rejected("undecodable", "the record could not be decoded"))
+            return
         state = self._events.get(message.event_id)
         if state is None or state.status is not Status.PENDING:
             self._settle_symbol(parked)
             return
         change = retry(state, message, self._around(message, parked.record, state))
         self._accept(change, parked.record, pending=True)
+
+    def give_up(self, parked: Parked, origin: Item, error: Rejected) -> None:
+        """No retry can succeed: a letter tells of it, and the symbol waits for an amendment or cancellation of the event."""
+        self._reject(origin, error)
+        self._set_parked(replace(parked, state=HELD, next_attempt_at=None, reason=str(error)))
+
+    def tally(self, partition: int) -> Tally:
+        """What the partition's summary says so far."""
+        return self._tallies.setdefault(partition, Tally())
 
     def waits(self, symbol: str) -> Parked | None:
         """How the symbol waits, after everything folded so far."""
@@ -158,7 +183,8 @@ class Fold:
                 change = reject_announcement(message, error, around)
                 change.dead_letter = True
                 self._tally(item.record).rejected += 1
-                self._accept(change, item.record, pending=pending)
+                # No version remembers this revision: once the event is revived, a redelivery could not find it again.
+                self._accept(change, item.record, pending=True)
             else:
                 self._reject(item, error)
             return
@@ -181,11 +207,15 @@ class Fold:
         return around
 
     def _similar(self, likeness: LikenessKey, event_id: str) -> str | None:
-        for other in self._alike.get(likeness, ()):
-            state = self._events.get(other)
-            if other != event_id and (state is None or (state.status is not Status.CANCELLED and state.current is not None)):
-                return other
-        return None
+        """The first, by id, of the like events as they stand now, so that a batch, two batches and a replay all name the same one."""
+        return min((other for other in self._alike.get(likeness, ()) if other != event_id and self._still(likeness, other)), default=None)
+
+    def _still(self, likeness: LikenessKey, event_id: str) -> bool:
+        state = self._events.get(event_id)
+        if state is None:
+            return True
+        alike = state.event_type == likeness.event_type and state.key_date == likeness.key_date
+        return alike and state.status is not Status.CANCELLED and state.current is not None
 
     def _accept(self, change: Change, record: Record, *, pending: bool) -> None:
         state = change.state
@@ -219,9 +249,7 @@ class Fold:
         if state.source_reference is not None:
             self._holders.setdefault(ReferenceKey(state.symbol, state.source, state.source_reference), state.event_id)
         if state.key_date is not None:
-            alike = self._alike.setdefault(LikenessKey(state.symbol, state.event_type, state.key_date), [])
-            if state.event_id not in alike:
-                alike.append(state.event_id)
+            self._alike.setdefault(LikenessKey(state.symbol, state.event_type, state.key_date), set()).add(state.event_id)
         if change.decision is not None:
             self._decided[change.decision.decision_id] = state.revision
 
@@ -322,7 +350,7 @@ class Fold:
         return Publication(self._shop.topics.audit, b"event:" + event_id.encode(), record)
 
     def _tally(self, record: Record) -> Tally:
-        return self.tallies.setdefault(record.partition, Tally())
+        return self.tally(record.partition)
 
 
 def _reference(message: Message) -> ReferenceKey | None:

@@ -7,6 +7,7 @@ commits. Nothing is published before COMMIT.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from consumers.lifecycle.facts import Facts
 from consumers.lifecycle.fold import DRAINING, Fold, Tally, Workshop
@@ -17,7 +18,7 @@ from corpactions.domain.messages import CARRIES_TERMS
 from corpactions.domain.securities import SecurityKey
 from corpactions.ports import SecurityMaster
 from corpactions.ports.handler import Barrier, Result
-from corpactions.ports.lifecycle import Advance, Claim, LifecycleStore, LifecycleTransaction, Parked
+from corpactions.ports.lifecycle import Advance, Claim, DataRefused, LifecycleStore, LifecycleTransaction, Parked
 from corpactions.ports.records import Publication, Record
 
 DUE_SYMBOLS = 100
@@ -27,6 +28,13 @@ DRAIN_RECORDS = 500
 RECENT_MASK = (1 << 1000) - 1
 REJECTED_LIMIT = 500
 """When half of a partition's last 1,000 records were rejected, something is wrong with more than the records."""
+
+
+class Portion(NamedTuple):
+    """How much of a queue one transaction takes, and why all of it is rejected, if it is."""
+
+    records: int
+    error: Rejected | None = None
 
 
 class LifecycleHandler:
@@ -76,26 +84,44 @@ class LifecycleHandler:
                     fold.repeat(item)
                 else:
                     fold.fold(item)
-            advances = [self._advance(claim, items, fold.tallies.get(claim.partition, Tally())) for claim in touched]
+            advances = [self._advance(claim, items, fold.tally(claim.partition)) for claim in touched]
             return self._commit(transaction, fold, advances, barrier)
 
     def due(self, claims: Sequence[Claim], barrier: Barrier) -> Result | None:
-        """Timed retries, and queues that drain."""
+        """Timed retries, and queues that drain. What the database refuses is narrowed down to one queued record or one retry, which is then rejected."""
         parked = self._store.due(claims, self._shop.clock.now(), DUE_SYMBOLS)
         if not parked:
             return None
+        by_partition = {claim.partition: claim for claim in claims}
+        records = DRAIN_RECORDS
+        while True:
+            touched = [by_partition[partition] for partition in sorted({item.partition for item in parked})]
+            try:
+                return self._work_on_all(parked, touched, barrier, Portion(records))
+            except DataRefused as error:
+                if len(parked) > 1:
+                    parked = parked[: len(parked) // 2]
+                elif records > 1 and parked[0].state == DRAINING:
+                    records //= 2
+                else:
+                    return self._work_on_all(parked, touched, barrier, Portion(1, Rejected("refused_by_database", str(error))))
+
+    def _work_on_all(self, parked: Sequence[Parked], touched: Sequence[Claim], barrier: Barrier, portion: Portion) -> Result:
         facts = Facts(self._securities)
         origins = {item.symbol: self._inspector.inspect(item.record) for item in parked}
         facts.ask(_questions(list(origins.values())))
-        by_partition = {claim.partition: claim for claim in claims}
-        touched = [by_partition[partition] for partition in sorted({item.partition for item in parked})]
         with self._store.transaction(touched) as transaction:
             fold = Fold(self._shop, transaction, facts)
             fold.load(item.message for item in origins.values() if item.message is not None)
             for item in parked:
-                self._work_on(item, origins[item.symbol], fold, transaction, facts)
+                if item.state == DRAINING:
+                    self._drain(item, portion, fold, transaction, facts)
+                elif portion.error is not None:
+                    fold.give_up(item, origins[item.symbol], portion.error)
+                else:
+                    fold.try_again(item, origins[item.symbol])
             advances = [
-                Advance(claim, claim.committed_offset, claim.recent, self._summary(claim, fold.tallies.get(claim.partition, Tally())))
+                Advance(claim, claim.committed_offset, claim.reached, claim.recent, self._summary(claim, fold.tally(claim.partition)))
                 for claim in touched
             ]
             return self._commit(transaction, fold, advances, barrier)
@@ -104,14 +130,13 @@ class LifecycleHandler:
         """Write the last start position: everything published is acked once the barrier has let us through."""
         with self._store.transaction(claims) as transaction:
             fold = Fold(self._shop, transaction, Facts(self._securities))
-            return self._commit(transaction, fold, [Advance(claim, claim.committed_offset, claim.recent) for claim in claims], barrier)
+            advances = [Advance(claim, claim.committed_offset, claim.reached, claim.recent) for claim in claims]
+            return self._commit(transaction, fold, advances, barrier)
 
-    def _work_on(self, parked: Parked, origin: Item, fold: Fold, transaction: LifecycleTransaction, facts: Facts) -> None:
-        if parked.state != DRAINING:
-            if origin.message is not None:
-                fold.try_again(parked, origin.message)
-            return
-        items = [self._inspector.inspect(record) for record in transaction.queue(parked.symbol, DRAIN_RECORDS)]
+    def _drain(self, parked: Parked, portion: Portion, fold: Fold, transaction: LifecycleTransaction, facts: Facts) -> None:
+        items = [self._inspector.inspect(record) for record in transaction.queue(parked.symbol, portion.records)]
+        if portion.error is not None:
+            items = [Item(item.record, item.message, portion.error) for item in items]
         facts.ask(_questions(items))
         fold.load(item.message for item in items if item.message is not None)
         released: set[tuple[int, int]] = set()
@@ -125,7 +150,7 @@ class LifecycleHandler:
             if waits is not None and waits.event_id is not None:
                 self._release_own(waits, fold, transaction, facts, released)
                 return
-        if len(items) < DRAIN_RECORDS:
+        if len(items) < portion.records:
             fold.drained(parked.symbol)
 
     def _release_own(
@@ -134,6 +159,7 @@ class LifecycleHandler:
         """A queued event has become the one that holds the symbol: its own queued records are applied first, in offset order."""
         own = [self._inspector.inspect(record) for record in transaction.queue(waits.symbol, DRAIN_RECORDS, waits.event_id)]
         facts.ask(_questions(own))
+        fold.load(item.message for item in own if item.message is not None)
         for item in own:
             if (item.record.partition, item.record.offset) not in released:
                 fold.release(item)
@@ -153,13 +179,10 @@ class LifecycleHandler:
         return Result([*fold.publications, *pending, *summaries], advances)
 
     def _advance(self, claim: Claim, items: Sequence[Item], tally: Tally) -> Advance:
-        mine = [item for item in items if item.record.partition == claim.partition]
-        end = max(claim.committed_offset, mine[-1].record.offset + 1)
-        recent, counted = claim.recent, tally.records
-        if counted and all(item.counts for item in mine):
-            recent = (recent << counted | (1 << tally.rejected) - 1) & RECENT_MASK
+        reached = max(item.record.offset for item in items if item.record.partition == claim.partition) + 1
+        recent = (claim.recent << tally.counted | (1 << tally.counted_rejected) - 1) & RECENT_MASK
         pause = recent.bit_count() >= REJECTED_LIMIT
-        return Advance(claim, end, recent, self._summary(claim, tally), pause)
+        return Advance(claim, max(claim.committed_offset, reached), reached, recent, self._summary(claim, tally), pause)
 
     def _summary(self, claim: Claim, tally: Tally) -> bytes:
         deltas = tuple(

@@ -15,7 +15,7 @@ REDRIVE_HEADER = "ca-redrive-of"
 
 
 class Item(NamedTuple):
-    """A record with what was made of it: a message, or why it is none. ``message`` may be there with an error that only its place caused."""
+    """A record with what was made of it: a message, or why it is none. Both are there only when the database refused what the message says."""
 
     record: Record
     message: Message | None

@@ -220,7 +220,7 @@ def _file(message: Message, digest: bytes, revision: int, around: Circumstances)
     return FiledVersion(
         message.ref,
         message.function,
-        message.isin,
+        None if terms is None else message.isin,
         message.terms_json,
         None if terms is None else terms.key_date,
         digest,

@@ -97,6 +97,8 @@ class Worker:
                 self.turn()
         finally:
             self._source.close()
+        if self._callback_error is not None:
+            raise self._callback_error
 
     def turn(self) -> None:
         """One turn of the loop; never longer than the dependencies' time-outs."""
@@ -268,6 +270,7 @@ class Worker:
         for advance in result.advances:
             claim = advance.claim
             claim.committed_offset = advance.committed_offset
+            claim.reached = advance.reached
             claim.recent = advance.recent
             claim.summary_seq += advance.summary is not None
             if advance.pause:
@@ -295,7 +298,10 @@ class Worker:
         waiting = self._in_flight
         while waiting.unsent:
             item = waiting.publications[-waiting.unsent]
-            self._sender.send(item.topic, item.key, item.value, item.headers or None, item.partition)
+            try:
+                self._sender.send(item.topic, item.key, item.value, item.headers or None, item.partition)
+            except Rejected as error:
+                raise _oversized(error) from error
             waiting.unsent -= 1
 
     def _barrier(self) -> list[int]:
@@ -310,10 +316,10 @@ class Worker:
                 waiting.unsent = len(waiting.publications)
                 raise
             except Rejected as error:
-                raise Fatal(f"a record of ours is larger than its topic takes, which its bounds rule out: {error}") from error
+                raise _oversized(error) from error
             self._acked.extend(item.pending_id for item in waiting.publications if item.pending_id is not None)
         for advance in waiting.advances:
-            advance.claim.acked_offset = max(advance.claim.acked_offset, advance.committed_offset)
+            advance.claim.acked_offset = max(advance.claim.acked_offset, advance.reached)
         self._in_flight = InFlight()
         return list(self._acked)
 
@@ -372,3 +378,7 @@ class Worker:
             return False
         self._next[name] = now + seconds
         return True
+
+
+def _oversized(error: Rejected) -> Fatal:
+    return Fatal(f"a record of ours is larger than its topic takes, which its bounds rule out: {error}")

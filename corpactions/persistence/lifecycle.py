@@ -25,6 +25,10 @@ from corpactions.ports.lifecycle import Advance, Claim, Fenced, LikenessKey, Par
 from corpactions.ports.records import Record
 
 _PROGRESS = "epoch,acked_offset,committed_offset,summary_seq,recent_outcomes,paused_at IS NOT NULL"
+_PROGRESS_COLUMNS = (
+    *("group_name", "topic", "partition", "epoch", "owner"),
+    *("acked_offset", "committed_offset", "summary_seq", "recent_outcomes", "updated_at"),
+)
 _QUEUE = "topic,`partition`,`offset`,symbol,value,headers,timestamp"
 RECENT_BITS = 1000
 RECENT_BYTES = RECENT_BITS // 8
@@ -57,22 +61,12 @@ class MysqlLifecycleStore:
     def _claim_one(self, transaction: Transaction, topic: str, partition: int, earliest: int) -> Claim:
         where = f"WHERE {self._owned(topic)} AND `partition`={partition}"
         now = moment(self._clock.now())
+        # Two workers that claim a partition never claimed before would both find no row: so it is made first, and the second one waits here.
+        first = (self._group, code(topic), number(partition), "0", "''", number(earliest), number(earliest), "0", "''", now)
+        transaction.run(
+            bulk.insert("partition_progress", _PROGRESS_COLUMNS) + row(*first) + " ON DUPLICATE KEY UPDATE `partition`=`partition`"
+        )
         found = transaction.query(f"SELECT {_PROGRESS},summary FROM partition_progress {where} FOR UPDATE")
-        if not found:
-            columns = (
-                "group_name",
-                "topic",
-                "partition",
-                "epoch",
-                "owner",
-                "acked_offset",
-                "committed_offset",
-                "summary_seq",
-                "recent_outcomes",
-            )
-            values = (self._group, code(topic), number(partition), "1", self._owner, number(earliest), number(earliest), "0", "''", now)
-            transaction.run(bulk.insert("partition_progress", (*columns, "updated_at")) + row(*values))
-            return Claim(topic, partition, 1, earliest, earliest, 0)
         epoch, acked, committed, seq, recent, paused, summary = found[0]
         transaction.run(f"UPDATE partition_progress SET epoch={epoch + 1},owner={self._owner},updated_at={now} {where}")
         pending = transaction.query(

@@ -151,7 +151,7 @@ def event_state(values: tuple[Any, ...], older: dict[VersionRef, FiledVersion]) 
         current = FiledVersion(
             VersionRef(columns["origin"], columns["version"]),
             Function(columns["function"]),
-            columns["isin"],
+            columns["isin"] if carries else None,
             terms_json if carries else None,
             columns["key_date"] if carries else None,
             columns["content_sha256"],

@@ -18,16 +18,11 @@ from sqlalchemy.exc import DBAPIError
 from corpactions.domain.errors import Unavailable
 from corpactions.persistence.engine import error_number, translated
 from corpactions.persistence.tables import SecurityRow
-from corpactions.persistence.ttl_cache import TtlCache
-from corpactions.ports import Clock
 from corpactions.ports.securities import Lookup, Security, SecurityKey
 
 LOAD_ROWS = 1_000
 """Rows of one INSERT: far below ``max_allowed_packet``, and a lock that nobody notices."""
 LOOKUP_KEYS = 1_000
-CACHE_ENTRIES = 100_000
-CACHE_SECONDS = 30.0
-"""How long a loaded correction may take to be seen by a running worker."""
 _QUERY_TIMED_OUT = 3024
 
 # One row per key through the primary key, whatever the number of keys: they travel as one JSON parameter and the statement's text never changes.
@@ -69,11 +64,10 @@ def load(engine: Engine, facts: Iterable[SecurityFact]) -> int:
 
 
 class MysqlSecurityMaster:
-    """Answers from the table ``securities`` with one query per batch; answers are kept for a short while, absence never is, so a load is seen at once."""
+    """Answers from the table ``securities`` with one query per batch."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._cache: TtlCache[SecurityKey, Security] = TtlCache(clock, CACHE_ENTRIES, CACHE_SECONDS)
 
     def lookup(self, keys: Sequence[SecurityKey]) -> Mapping[SecurityKey, Lookup]:
         """One answer for every key; the table answers for all or for none.
@@ -82,10 +76,9 @@ class MysqlSecurityMaster:
             Unavailable: MySQL does not answer, or not in time.
         """
         wanted = list(dict.fromkeys(keys))
-        answers: dict[SecurityKey, Lookup] = dict(self._cache.fresh(wanted))
-        missing = [key for key in wanted if key not in answers]
-        for start in range(0, len(missing), LOOKUP_KEYS):
-            answers.update(self._query(missing[start : start + LOOKUP_KEYS]))
+        answers: dict[SecurityKey, Lookup] = {}
+        for start in range(0, len(wanted), LOOKUP_KEYS):
+            answers.update(self._query(wanted[start : start + LOOKUP_KEYS]))
         return answers
 
     def _query(self, keys: list[SecurityKey]) -> dict[SecurityKey, Lookup]:
@@ -100,9 +93,7 @@ class MysqlSecurityMaster:
         answers: dict[SecurityKey, Lookup] = dict.fromkeys(keys)
         for number, isin, currency, status, successor, price in rows:
             key = keys[number - 1]
-            security = Security(key.symbol, isin, currency, status, successor, price)
-            self._cache.put(key, security)
-            answers[key] = security
+            answers[key] = Security(key.symbol, isin, currency, status, successor, price)
         return answers
 
 

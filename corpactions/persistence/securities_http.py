@@ -16,15 +16,12 @@ from typing import Any
 import httpx
 
 from corpactions.domain.errors import Fatal, Unavailable
-from corpactions.persistence.ttl_cache import TtlCache
 from corpactions.ports import Clock
 from corpactions.ports.securities import Lookup, LookupFailure, Security, SecurityKey
 
 ITEMS_PER_CALL = 500
 LOOKUP_SECONDS = 5.0
 """Time allowed for one lookup, however many calls it takes; the caller's partitions are paused meanwhile."""
-CACHE_ENTRIES = 100_000
-CACHE_SECONDS = 30.0
 MAX_ERROR_CHARACTERS = 200
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """Ample for 500 items of some 200 bytes each."""
@@ -32,13 +29,12 @@ _NAME = "security-master"
 
 
 class HttpSecurityMaster:
-    """Asks the service in calls of 500 items; known securities are kept for a short while, absence and errors never."""
+    """Asks the service in calls of 500 items."""
 
     def __init__(self, url: str, clock: Clock) -> None:
         self._url = url.rstrip("/") + "/lookup"
         self._clock = clock
         self._client = httpx.Client(timeout=LOOKUP_SECONDS, follow_redirects=False, trust_env=False)
-        self._cache: TtlCache[SecurityKey, Security] = TtlCache(clock, CACHE_ENTRIES, CACHE_SECONDS)
 
     def lookup(self, keys: Sequence[SecurityKey]) -> Mapping[SecurityKey, Lookup]:
         """One answer for every key.
@@ -49,10 +45,9 @@ class HttpSecurityMaster:
         """
         deadline = self._clock.monotonic() + LOOKUP_SECONDS
         wanted = list(dict.fromkeys(keys))
-        answers: dict[SecurityKey, Lookup] = dict(self._cache.fresh(wanted))
-        missing = [key for key in wanted if key not in answers]
-        for start in range(0, len(missing), ITEMS_PER_CALL):
-            answers.update(self._call(missing[start : start + ITEMS_PER_CALL], deadline))
+        answers: dict[SecurityKey, Lookup] = {}
+        for start in range(0, len(wanted), ITEMS_PER_CALL):
+            answers.update(self._call(wanted[start : start + ITEMS_PER_CALL], deadline))
         return answers
 
     def close(self) -> None:
@@ -86,13 +81,9 @@ class HttpSecurityMaster:
     def _answers(self, keys: list[SecurityKey], body: bytes) -> dict[SecurityKey, Lookup]:
         try:
             found = {(item["symbol"], item["day"]): _answer(item) for item in json.loads(body)["items"]}
-            answers = {key: found[key.symbol, key.day.isoformat()] for key in keys}
+            return {key: found[key.symbol, key.day.isoformat()] for key in keys}
         except (ValueError, KeyError, TypeError, AttributeError, InvalidOperation) as error:
             raise Unavailable(_NAME, f"answered against the contract: {type(error).__name__}: {error}"[:MAX_ERROR_CHARACTERS]) from error
-        for key, answer in answers.items():
-            if isinstance(answer, Security):
-                self._cache.put(key, answer)
-        return answers
 
 
 def _answer(item: dict[str, Any]) -> Lookup:

@@ -38,7 +38,7 @@ class Claim:
     """A partition as its owner knows it.
 
     ``acked_offset`` is the position up to which every publication was acked, and where reading starts; records below ``committed_offset`` were decided
-    before. ``recent`` holds one bit per record decided lately, 1 for rejected, the newest lowest. ``summary`` and ``to_publish`` are what the owner before
+    before. ``reached`` lies between the two: up to there this owner has decided records, or published again what was decided before. ``recent`` holds one bit per record decided lately, 1 for rejected, the newest lowest. ``summary`` and ``to_publish`` are what the owner before
     may not have published any more.
     """
 
@@ -52,6 +52,10 @@ class Claim:
     paused: bool = False
     summary: bytes | None = None
     to_publish: list[Publication] = field(default_factory=list)
+    reached: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reached = self.acked_offset
 
 
 class ReferenceKey(NamedTuple):
@@ -94,10 +98,15 @@ class Queued(NamedTuple):
 
 @dataclass(slots=True)
 class Advance:
-    """Where one partition stands after a transaction. ``summary`` is None when the transaction moves the start position only."""
+    """Where one partition stands after a transaction. ``summary`` is None when the transaction moves the start position only.
+
+    ``reached`` is what the transaction's acks prove: after a takeover it follows behind ``committed_offset`` until every record decided by the owner before
+    has been read and published again.
+    """
 
     claim: Claim
     committed_offset: int
+    reached: int
     recent: int
     summary: bytes | None = None
     pause: bool = False

@@ -39,8 +39,9 @@ class Source(Protocol):
     def consume(self, limit: int, timeout: float) -> list[Record]:
         """Up to ``limit`` records of started partitions, in offset order within each. Waits at most ``timeout`` seconds for the first one.
 
+        A broker that is away gives no records; the client connects again by itself.
+
         Raises:
-            Unavailable: the client says that no broker can be reached. Records are never lost by that.
             Fatal: the topic no longer holds a position that was asked for.
         """
 
