@@ -32,6 +32,8 @@ DRAIN_SECONDS = 15
 """How long requests in flight may take to finish after SIGTERM: longer than MySQL's and the broker's limits together."""
 KEEP_ALIVE_SECONDS = 30
 BACKLOG = 2_048
+SWITCH_SECONDS = 0.0005
+"""How long one thread may hold the interpreter while another waits: the writer's few steps between two answers of MySQL must not wait 5 ms for the loop."""
 EVENTS_TOPIC = "corporate-actions-events"
 AUDIT_TOPIC = "corporate-actions-audit"
 READERS = 4
@@ -48,6 +50,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    sys.setswitchinterval(SWITCH_SECONDS)
     server = uvicorn.Server(_config(settings))
     server.run()
     return 0 if server.started else 1

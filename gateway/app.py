@@ -52,7 +52,7 @@ def build_app(services: Callable[[], AbstractAsyncContextManager[Services]], ids
         lifespan=lifespan,
     )
     errors.install(app)
-    for module in (announcing, reading, health, docs):
-        app.include_router(module.router)
+    for router in (announcing.hot, announcing.router, reading.router, health.router, docs.router):
+        app.include_router(router)
     describe(app)
     return Edge(app, ids)

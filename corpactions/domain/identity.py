@@ -10,6 +10,7 @@ import hmac
 import json
 import re
 from datetime import date
+from functools import lru_cache
 from json.encoder import encode_basestring as quoted
 
 from corpactions.domain.messages import Message
@@ -49,6 +50,7 @@ def payload_commitment(salt: bytes, terms_json: str) -> bytes:
     return hmac.digest(salt, terms_json.encode(), "sha256")
 
 
+@lru_cache(maxsize=16_384)  # a market has some ten thousand, and each comes again and again
 def isin_is_valid(isin: str) -> bool:
     """Whether the text is an ISIN with a correct check digit (ISO 6166: letters become 10 to 35, then Luhn)."""
     if not _ISIN.fullmatch(isin):

@@ -7,11 +7,13 @@ meet on its primary key: one inserts, the other finds the row and is told what i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, Row, bindparam, insert, select, text, tuple_, update
+import MySQLdb
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, Row, bindparam, insert, select, text, tuple_, update
 from sqlalchemy.exc import DBAPIError
 
 from corpactions.domain.messages import GATEWAY_ORIGIN, Function
@@ -34,7 +36,6 @@ _COLUMNS = (
     "principal, idempotency_key, event_id, id_count, `function`, origin, version, symbol, event_type, isin, source, source_reference,"
     " accepted_at, request_sha256, state, lease_until, expires_at"
 )
-_INSERT = f"INSERT INTO idempotency_keys ({_COLUMNS}) VALUES ({', '.join(['%s'] * 17)})"
 
 
 class KeyTaken(Exception):
@@ -61,22 +62,26 @@ class ReservationStore:
     def __init__(self, engine: Engine, lease_seconds: float) -> None:
         self._engine = engine
         self._lease = timedelta(seconds=lease_seconds)
+        self._session: PoolProxiedConnection | None = None
 
     def insert(self, wanted: Sequence[NewReservation]) -> list[Claim]:
-        """Insert all in one statement, on the expectation that every key is new.
+        """Insert all in one statement, on the expectation that every key is new. Called by one thread only.
 
         Raises:
             KeyTaken: some key is not; nothing was stored.
             Unavailable: MySQL does not answer.
         """
-
-        def work(connection: Connection) -> list[Claim]:
-            now = _now(connection)
+        with translated():
+            now = self._time_on_own_session()
             claims = [Claim(self._fresh(item, now), granted=True) for item in wanted]
-            _insert(connection, [claim.reservation for claim in claims])
-            return claims
-
-        return self._transaction(work)
+            try:
+                self._own_session().cursor().execute(_insert_statement([claim.reservation for claim in claims]))
+            except MySQLdb.Error as error:
+                if error_number(error) == _DUPLICATE_KEY:
+                    raise KeyTaken from error
+                self._drop_own_session()
+                raise
+        return claims
 
     def insert_or_claim(self, wanted: Sequence[NewReservation]) -> list[Claim]:
         """For each in turn: insert it when its key is free, else claim what the key stands for. Raises Unavailable when MySQL does not answer."""
@@ -124,9 +129,9 @@ class ReservationStore:
 
     def mark_published(self, reservations: Sequence[Reservation]) -> None:
         """Note the broker's ack of each. Raises Unavailable when MySQL does not answer."""
-        keys = sorted((_id(item.request.key), item.request.principal) for item in reservations)
-        statement = update(IdempotencyKey).where(_name_in(keys)).values(state=ReservationState.PUBLISHED)
-        self._transaction(lambda connection: connection.execute(statement))
+        names = ",".join(sorted(f"(0x{_digits(item.request.key)},{_hex(item.request.principal)})" for item in reservations))
+        statement = f"UPDATE idempotency_keys SET state = '{ReservationState.PUBLISHED}' WHERE (idempotency_key, principal) IN ({names})"
+        self._transaction(lambda connection: connection.exec_driver_sql(statement))
 
     def release(self, reservation: Reservation) -> None:
         """End this lease, unless somebody else holds the key's lease by now. Raises Unavailable when MySQL does not answer."""
@@ -157,6 +162,26 @@ class ReservationStore:
         statement = update(IdempotencyKey).where(_name_in([(_id(request.key), request.principal)]))
         connection.execute(statement.values(lease_until=_naive(renewed.lease_until)))
         return Claim(renewed, granted=True)
+
+    def _time_on_own_session(self) -> datetime:
+        """The database's time, asked on the session that inserts: the question also tells whether the session still lives."""
+        try:
+            return _time(self._own_session())
+        except MySQLdb.OperationalError:
+            self._drop_own_session()
+            return _time(self._own_session())
+
+    def _own_session(self) -> PoolProxiedConnection:
+        """The session of :meth:`insert`, kept open, where each statement is a transaction: two trips to the server for a whole batch."""
+        if self._session is None:
+            self._session = self._engine.raw_connection()
+            self._session.driver_connection.autocommit(True)  # type: ignore[union-attr] # MySQLdb's own method
+        return self._session
+
+    def _drop_own_session(self) -> None:
+        if self._session is not None:
+            self._session.invalidate()
+            self._session = None
 
     def _transaction(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in a transaction of its own; a deadlock runs it again."""
@@ -234,29 +259,33 @@ def _name_in(keys: Sequence[tuple[bytes, str]]) -> Any:
 
 
 def _insert(connection: Connection, reservations: Sequence[Reservation]) -> None:
-    connection.exec_driver_sql(_INSERT, [_row(item) for item in reservations])
+    connection.exec_driver_sql(_insert_statement(reservations))
 
 
-def _row(item: Reservation) -> tuple[Any, ...]:
-    subject: tuple[Any, ...] = (None,) * 5
-    if item.subject is not None:
-        about = item.subject
-        subject = (about.symbol, str(about.event_type), about.isin, about.source, about.source_reference)
+def _insert_statement(reservations: Sequence[Reservation]) -> str:
+    """One INSERT of all rows. Every value is spelled in hexadecimal digits or is ours, so that nothing in it can be read as SQL."""
+    return f"INSERT INTO idempotency_keys ({_COLUMNS}) VALUES {','.join(map(_row, reservations))}"
+
+
+def _row(item: Reservation) -> str:
+    about = item.subject
+    subject = "NULL,NULL,NULL,NULL,NULL"
+    if about is not None:
+        subject = f"{_hex(about.symbol)},'{about.event_type}',{_hex(about.isin)},{_hex(about.source)},{_hex(about.source_reference)}"
+    accepted_at = item.accepted_at
     return (
-        item.request.principal,
-        _id(item.request.key),
-        _id(item.event_id),
-        item.id_count,
-        str(item.function),
-        GATEWAY_ORIGIN,
-        item.version,
-        *subject,
-        _naive(item.accepted_at),
-        item.request.sha256,
-        str(item.state),
-        _naive(item.lease_until),
-        _naive(item.accepted_at + LIFE),
+        f"({_hex(item.request.principal)},0x{_digits(item.request.key)},0x{_digits(item.event_id)},{item.id_count:d},'{item.function}',"
+        f"'{GATEWAY_ORIGIN}',{item.version:d},{subject},'{_naive(accepted_at)}',0x{item.request.sha256.hex()},'{item.state}',"
+        f"'{_naive(item.lease_until)}','{_naive(accepted_at + LIFE)}')"
     )
+
+
+def _hex(text_form: str | None) -> str:
+    return f"0x{text_form.encode().hex()}" if text_form else "NULL"
+
+
+def _digits(uuid: str) -> str:
+    return _id(uuid).hex()
 
 
 def _reservation(row: Row[Any]) -> Reservation:
@@ -274,6 +303,13 @@ def _reservation(row: Row[Any]) -> Reservation:
         ReservationState(row.state),
         row.lease_until.replace(tzinfo=UTC),
     )
+
+
+def _time(session: PoolProxiedConnection) -> datetime:
+    with closing(session.cursor()) as cursor:
+        cursor.execute("SELECT NOW(6)")
+        now: datetime = cursor.fetchall()[0][0]
+    return now.replace(tzinfo=UTC)
 
 
 def _now(connection: Connection) -> datetime:
