@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import os
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from corpactions.domain.errors import Fatal, Unavailable
 from corpactions.kafka.inspector import Inspector
 from corpactions.kafka.publisher import AsyncPublisher, PublisherConfig
 from corpactions.kafka.registry import Registry
+from corpactions.kafka.topics import AUDIT, EVENTS, subject_of
 from corpactions.persistence.idempotency import MysqlReservations
 from corpactions.persistence.reading import MysqlEventReader, ping
 from corpactions.persistence.reservation_store import ReservationStore
@@ -22,6 +24,7 @@ from corpactions.persistence.threads import Threads
 from corpactions.ports.ambient import Clock, IdSource
 from corpactions.settings import Settings, load
 from corpactions.system import SystemClock, SystemIdSource
+from corpactions.telemetry import logs
 from gateway.app import build_app
 from gateway.handler import LEASE_MARGIN_SECONDS, Handler, Ports
 from gateway.health import CHECK_SECONDS, Readiness
@@ -34,8 +37,6 @@ KEEP_ALIVE_SECONDS = 30
 BACKLOG = 2_048
 SWITCH_SECONDS = 0.0005
 """How long one thread may hold the interpreter while another waits: the writer's few steps between two answers of MySQL must not wait 5 ms for the loop."""
-EVENTS_TOPIC = "corporate-actions-events"
-AUDIT_TOPIC = "corporate-actions-audit"
 READERS = 4
 """Threads that read: MySQL answers a look-up in well under a millisecond, so these serve thousands of reads a second."""
 CONNECTIONS = READERS + 5
@@ -49,7 +50,7 @@ def main() -> int:
     except Fatal as error:
         print(error, file=sys.stderr)
         return 1
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    logs.configure("gateway", settings.instance or f"{socket.gethostname()}:{os.getpid()}", settings.log_level)
     sys.setswitchinterval(SWITCH_SECONDS)
     server = uvicorn.Server(_config(settings))
     server.run()
@@ -81,10 +82,10 @@ async def open_services(settings: Settings, clock: Clock, ids: IdSource) -> Asyn
     Raises:
         Fatal: a topic's schema is not registered. A dependency that is merely away is no error here: readiness tells of it.
     """
-    topic = settings.topic(EVENTS_TOPIC)
+    topic = settings.topic(EVENTS)
     engine = build_engine(settings, pool_size=CONNECTIONS)
     registry = Registry(settings.registry_url, clock)
-    codecs = Codecs(registry, f"{topic}-value", f"{settings.topic(AUDIT_TOPIC)}-value")
+    codecs = Codecs(registry, subject_of(topic), subject_of(settings.topic(AUDIT)))
     await _warm(codecs)
     publisher = AsyncPublisher(
         PublisherConfig(settings.kafka_bootstrap, settings.delivery_timeout_seconds, client_id="corporate-actions-gateway")
