@@ -105,7 +105,8 @@ TERMS_BY_TYPE: dict[EventType, type[Dividend | StockSplit | Merger]] = {
     EventType.STOCK_SPLIT: StockSplit,
     EventType.MERGER: Merger,
 }
-_SORTED = {terms: sorted(terms._fields) for terms in TERMS_BY_TYPE.values()}
+_KEYS = {terms: [(f'"{name}":', terms._fields.index(name)) for name in sorted(terms._fields)] for terms in TERMS_BY_TYPE.values()}
+"""Each type's keys in canonical order, with the place of their value."""
 
 
 def decimal_text(value: Decimal) -> str:
@@ -121,19 +122,15 @@ def to_json(terms: Terms) -> str:
 
     ``attributes`` stays the text that was announced, as a JSON string, so that no parser in between can change a digit of it.
     """
-    return (
-        "{"
-        + ",".join([f'"{name}":{_literal(value)}' for name in _SORTED[type(terms)] if (value := getattr(terms, name)) is not None])
-        + "}"
-    )
+    return "{" + ",".join([key + _literal(value) for key, place in _KEYS[type(terms)] if (value := terms[place]) is not None]) + "}"
 
 
 def _literal(value: object) -> str:
     if isinstance(value, str):
         return quoted(value)
-    if isinstance(value, Decimal):
-        return f'"{decimal_text(value)}"'
-    return f'"{value}"' if isinstance(value, date) else str(value)
+    if isinstance(value, date):
+        return f'"{value}"'
+    return f'"{decimal_text(value)}"' if isinstance(value, Decimal) else str(value)
 
 
 def from_json(event_type: EventType, text: str | bytes) -> Terms:

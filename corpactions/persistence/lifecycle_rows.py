@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -101,6 +102,11 @@ QUEUE_COLUMNS = (
 PENDING_COLUMNS = ("source_topic", "source_partition", "topic", "partition", "key", "value", "headers")
 
 
+_often = lru_cache(maxsize=1024)(text)
+_batch_time = lru_cache(maxsize=4)(moment)
+"""Values that repeat from row to row."""
+
+
 def event_row(state: EventState) -> str:
     """An event's literals, in the order of EVENT_COLUMNS. Written out in one piece: it runs for every event."""
     current = state.current
@@ -109,15 +115,15 @@ def event_row(state: EventState) -> str:
         version, digest, salt, accepted, filed = "NULL,NULL,NULL", NULL, NULL, created, 0
     else:
         origin, counted = current.ref
-        version = f"{text(origin)},{counted},'{current.function}'"
+        version = f"{_often(origin)},{counted},'{current.function}'"
         digest, salt, filed = blob(current.content_sha256), blob(current.salt), current.filed_revision
         accepted = created if current.accepted_at is state.created_at else moment(current.accepted_at)
     return (
-        f"({ident(state.event_id)},'{state.event_type}','{state.symbol}',{text(state.source)},{text(state.source_reference)},{code(state.isin)},"
+        f"({ident(state.event_id)},'{state.event_type}','{state.symbol}',{_often(state.source)},{text(state.source_reference)},{code(state.isin)},"
         f"{version},{state.revision},{filed},{len(state.older)},'{state.status}',{code(state.cancel_function)},{day(state.key_date)},"
         f"{text(state.terms_json)},{NULL if state.effect is None else text(effect_json(state.effect))},'{','.join(state.flags)}',{state.attempts},"
         f"{text(None if state.error is None else state.error[:ERROR_CHARACTERS])},{digest},{salt},{blob(state.record)},"
-        f"{accepted},{created},{moment(state.processing_at)},{moment(state.completed_at)})"
+        f"{accepted},{created},{_batch_time(state.processing_at)},{moment(state.completed_at)})"
     )
 
 
