@@ -13,6 +13,8 @@ from corpactions.kafka.records import record_of
 from corpactions.ports.records import Record
 
 _BATCH: Final = 500
+_GATHER_SECONDS: Final = 0.02
+"""How long the first record waits for company; the client would wait its whole time for a full batch."""
 
 
 class TopicReader:
@@ -48,7 +50,9 @@ class TopicReader:
             Unavailable: Kafka reports an error for a partition.
         """
         try:
-            messages = self._consumer.consume(_BATCH, seconds)
+            messages = self._consumer.consume(1, seconds)
+            if messages:
+                messages += self._consumer.consume(_BATCH - 1, _GATHER_SECONDS)
         except KafkaException as error:
             raise Unavailable("kafka", error.args[0].str()) from error
         for message in messages:

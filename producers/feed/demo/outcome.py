@@ -135,7 +135,7 @@ class Outcome:
             if expectation.route != route or event is None or event["status"] != COMPLETED or event["version"] != 1:
                 continue
             begin, end = datetime.fromisoformat(event["created_at"]), datetime.fromisoformat(event["completed_at"])
-            if self.started is not None and begin >= self.started:
+            if self.started is None or begin >= self.started:
                 spans.append((begin.timestamp(), end.timestamp()))
         return spans
 
