@@ -54,5 +54,6 @@ def topics(endpoints: dict[str, Any], topic_prefix: str) -> Iterator[str]:
         if spec.schema is not None:
             registry.register(kafka_topics.subject_of(topic_prefix + spec.name), schema_text(spec.schema))
     yield topic_prefix
-    for deleted in AdminClient({"bootstrap.servers": endpoints["kafka"]}).delete_topics(names).values():
+    admin = AdminClient({"bootstrap.servers": endpoints["kafka"]})  # a name of its own: without one it would be gone before its answers
+    for deleted in admin.delete_topics(names).values():
         deleted.result()
