@@ -60,7 +60,7 @@ def _start_keeper(folder: Path) -> None:
 def keep(folder: Path) -> None:
     """The keeper: start the servers, write their endpoints, stop them when nobody uses them any more."""
     endpoints = folder / "endpoints.json"
-    stack = Stack(folder / "run", Ports.free())
+    stack = _kind()(folder / "run", Ports.free())
     with Guard(), stack:
         draft = folder / "endpoints.new"
         draft.touch(mode=0o600)
@@ -71,6 +71,18 @@ def keep(folder: Path) -> None:
             endpoints.unlink()
             stack.stop()
             shutil.rmtree(folder / "run" / "data", ignore_errors=True)
+
+
+def _kind() -> type[Stack]:
+    """Processes, or containers when CA_TEST_STACK asks for them."""
+    kind = os.environ.get("CA_TEST_STACK") or "native"
+    if kind == "native":
+        return Stack
+    if kind != "containers":
+        raise ValueError(f"CA_TEST_STACK={kind!r} is no kind of stack; use native or containers")
+    from tests.support.containers import Containers
+
+    return Containers
 
 
 if __name__ == "__main__":
