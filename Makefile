@@ -70,9 +70,25 @@ test-long: install ## The long versions: more crash rounds, all faults, large ru
 bench: install ## Measure: one JSON object per line, each figure with its floor
 	@$(PYTHON) -m tests.benchmarks
 
+.PHONY: test-containers
+test-containers: install ## The tests on real servers once more, with the servers in containers (needs Docker)
+	@CA_TEST_STACK=containers $(PYTEST) $(PARALLEL) tests/contract tests/integration tests/e2e
+
+.PHONY: compose-env
+compose-env: ## Generate the passwords of the containers in .env (what is there stays)
+	@infra/docker/env.sh
+
+.PHONY: compose-up
+compose-up: compose-env ## The same product in containers, in the background; only the gateway is published, at 127.0.0.1:8000
+	@docker compose up --build --detach --wait
+
+.PHONY: compose-down
+compose-down: compose-env ## Stop the containers; the data stay (`docker compose down --volumes` removes them)
+	@docker compose down
+
 .PHONY: compose-test
-compose-test: install ## The same product in containers: feeds the sample and checks the end
-	@$(PYTEST) --compose tests/e2e
+compose-test: install ## Build and start the containers apart from all others, feed the sample, check the end, remove everything
+	@$(PYTEST) --compose tests/e2e/compose
 
 .PHONY: clean
 clean: ## Stop everything and remove the environment, data and caches of this clone
