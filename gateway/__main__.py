@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import uvicorn
 
@@ -37,6 +37,7 @@ KEEP_ALIVE_SECONDS = 30
 BACKLOG = 2_048
 SWITCH_SECONDS = 0.0005
 """How long one thread may hold the interpreter while another waits: the writer's few steps between two answers of MySQL must not wait 5 ms for the loop."""
+WARM_SECONDS = 2.0
 READERS = 4
 """Threads that read: MySQL answers a look-up in well under a millisecond, so these serve thousands of reads a second."""
 CONNECTIONS = READERS + 5
@@ -112,12 +113,15 @@ async def open_services(settings: Settings, clock: Clock, ids: IdSource) -> Asyn
 
 
 async def _warm(codecs: Codecs) -> None:
-    """Learn the schemas' ids now rather than in the first request."""
-    try:
-        await asyncio.to_thread(codecs.events)
-        await asyncio.to_thread(codecs.audit)
-    except Unavailable:
-        return  # the first request, or the readiness check, asks again
+    """Learn the schemas' ids now rather than in the first request; a registry that is away or silent does not hold up the start."""
+
+    def both() -> None:
+        codecs.events()
+        codecs.audit()
+
+    with suppress(Unavailable, TimeoutError):
+        async with asyncio.timeout(WARM_SECONDS):
+            await asyncio.to_thread(both)
 
 
 if __name__ == "__main__":

@@ -19,9 +19,8 @@ import httpx
 import MySQLdb
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._config import ConfigEntry, ConfigResource
-from confluent_kafka.admin._resource import ResourceType
 
+from corpactions.domain.errors import Fatal, Unavailable
 from corpactions.domain.messages import Message
 from corpactions.kafka import topics as kafka_topics
 from corpactions.kafka.inspector import Inspector
@@ -118,13 +117,28 @@ class Backing:
         finally:
             consumer.close()
 
-    def refuse_records(self, *, refuse: bool) -> None:
-        """Let the broker refuse records for want of replicas, or take them again: produce without an end, then with one."""
-        entry = ConfigEntry("min.insync.replicas", "2" if refuse else "1")
-        resource = ConfigResource(ResourceType.TOPIC, self.topic, incremental_configs=[entry])
+    def take_topic_away(self) -> None:
+        """Delete the events topic: the broker answers, but acknowledges nothing."""
         admin = AdminClient({"bootstrap.servers": self.endpoints["kafka"]})
-        for changed in admin.incremental_alter_configs([resource]).values():
-            changed.result()
+        admin.delete_topics([self.topic])[self.topic].result()
+        self._wait_for_topic(there=False)
+
+    def bring_topic_back(self) -> None:
+        """Make the events topic anew, empty."""
+        kafka_topics.apply(self.endpoints["kafka"], kafka_topics.catalogue(), self.prefix)
+        self._wait_for_topic(there=True)
+
+    def _wait_for_topic(self, *, there: bool) -> None:
+        inspector, deadline = Inspector(self.endpoints["kafka"]), time.monotonic() + 10
+        while time.monotonic() < deadline:
+            try:
+                found = bool(inspector.partitions(self.topic, 1.0))
+            except (Fatal, Unavailable):
+                found = False
+            if found == there:
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"the topic should {'' if there else 'not '}be there")
 
 
 class Gateway:
