@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeVar
 
 from corpactions.domain.fields import isin_problem, reason_problem, source_problem, source_reference_problem, symbol_problem
@@ -31,9 +30,6 @@ _REQUIRED: Final = {
     EventType.STOCK_SPLIT: ("ratio_new", "ratio_old", "ex_date"),
     EventType.MERGER: ("acquirer_symbol", "effective_date"),
 }
-
-_isin_problem = lru_cache(maxsize=16_384)(isin_problem)
-"""A file names the same few thousand ISINs again and again; computing check digits is a tenth of a line's time."""
 
 T = TypeVar("T")
 
@@ -68,6 +64,19 @@ class _Fields:
             self.problems.append(problem)
 
 
+class _Head(NamedTuple):
+    """What a line says around its terms. ``event_type`` is None when it is missing or wrong."""
+
+    event_type: EventType | None
+    function: Function
+    version: int
+    symbol: str
+    source: str
+    isin: str | None
+    reference: str | None
+    reason: str | None
+
+
 def to_message(line: Line, stamp: Stamp, default_source: str | None = None) -> Message | list[Problem]:
     """The message that a line announces, or the problems that forbid it, of which there is at least one.
 
@@ -78,9 +87,42 @@ def to_message(line: Line, stamp: Stamp, default_source: str | None = None) -> M
     """
     if line.problem is not None:
         return [line.problem]
-    top = _Fields(line.fields)
+    head, problems = _head(line.fields, default_source)
+    if head.event_type is None:
+        return problems
+    terms, key_date, wrong = _payload(head.event_type, head.function, line.payload, head.reference)
+    if problems := problems + wrong:
+        return problems
+    if head.reference is None:
+        assert key_date is not None  # its absence is one of the problems
+        event_id = id_by_key_date(head.symbol, head.event_type, key_date)
+    else:
+        event_id = id_by_reference(head.symbol, head.source, head.reference)
+    return Message(
+        event_id=event_id,
+        origin=head.source,
+        version=head.version,
+        function=head.function,
+        event_type=head.event_type,
+        symbol=head.symbol,
+        source=head.source,
+        accepted_at=stamp.accepted_at,
+        actor=head.source,
+        correlation_id=stamp.correlation_id,
+        isin=head.isin,
+        source_reference=head.reference,
+        terms=terms,
+        terms_json=None if terms is None else to_json(terms),
+        reason=head.reason,
+    )
+
+
+def _head(given: Mapping[str, object], default_source: str | None) -> tuple[_Head, list[Problem]]:
+    top = _Fields(given)
     event_type = top.get("event_type", _event_type)
-    function, version = _function_and_version(top, line.fields)
+    if "event_type" not in given:
+        top.check(Problem("event_type", None, "is missing", f"use one of {', '.join(TYPES)}"))
+    function, version = _function_and_version(top, given)
     symbol, source = top.get("symbol", _text) or "", top.get("source", _text) or default_source or ""
     isin, reference, reason = top.get("isin", _text), top.get("source_reference", _text), top.get("reason", _text)
     checks = (
@@ -90,38 +132,11 @@ def to_message(line: Line, stamp: Stamp, default_source: str | None = None) -> M
         source_reference_problem(reference),
         reason_problem(reason),
     )
+    unreadable = {problem.field for problem in top.problems}
     for problem in checks:
-        if problem is not None and not any(known.field == problem.field for known in top.problems):
+        if problem is not None and problem.field not in unreadable:
             top.check(problem)
-    if event_type is None:
-        if "event_type" not in line.fields:
-            top.check(Problem("event_type", None, "is missing", f"use one of {', '.join(TYPES)}"))
-        return top.problems
-    terms, key_date, problems = _payload(event_type, function, line.payload, reference)
-    if problems := top.problems + problems:
-        return problems
-    if reference is None:
-        assert key_date is not None  # its absence is one of the problems
-        event_id = id_by_key_date(symbol, event_type, key_date)
-    else:
-        event_id = id_by_reference(symbol, source, reference)
-    return Message(
-        event_id=event_id,
-        origin=source,
-        version=version,
-        function=function,
-        event_type=event_type,
-        symbol=symbol,
-        source=source,
-        accepted_at=stamp.accepted_at,
-        actor=source,
-        correlation_id=stamp.correlation_id,
-        isin=isin,
-        source_reference=reference,
-        terms=terms,
-        terms_json=None if terms is None else to_json(terms),
-        reason=reason,
-    )
+    return _Head(event_type, function, version, symbol, source, isin, reference, reason), top.problems
 
 
 def _function_and_version(top: _Fields, given: Mapping[str, object]) -> tuple[Function, int]:
