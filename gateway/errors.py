@@ -50,7 +50,8 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, HTTPException), "registered for that class"
         code = _BY_STATUS.get(error.status_code, Code.NOT_FOUND)
         detail = f"{request.method} is not for this address" if code is Code.METHOD_NOT_ALLOWED else "nothing is served at this address"
-        return problem_response(Refused(code, f"{detail}; see /docs"), error.headers)
+        headers = {"Allow": ", ".join(_methods(request))} if code is Code.METHOD_NOT_ALLOWED else None
+        return problem_response(Refused(code, f"{detail}; see /docs"), headers)
 
     async def on_parameters(_request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError), "registered for that class"
@@ -70,6 +71,17 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(RequestValidationError, on_parameters)
     app.add_exception_handler(Exception, on_anything)
+
+
+def _methods(request: Request) -> list[str]:
+    """Every method that some operation takes at the request's address."""
+    address = request.url.path.split("/")
+    found = set()
+    for template, operations in request.app.openapi()["paths"].items():
+        steps = template.split("/")
+        if len(steps) == len(address) and all(step == given or step.startswith("{") for step, given in zip(steps, address, strict=True)):
+            found |= {method.upper() for method in operations}
+    return sorted(found)
 
 
 def _parameter_error(item: Mapping[str, object]) -> FieldError:
