@@ -169,9 +169,10 @@ class KafkaSource:
         self._consumer.close()
 
     def _forget(self, partitions: Collection[int]) -> list[TopicPartition]:
+        """Leave no trace of partitions that go: librdkafka would keep a pause beyond the assignment, and read nothing when they come back."""
         going = set(partitions) & self._started
+        self.resume(going)
         self._started -= going
-        self._paused -= going
         return self._named(going)
 
     def _named(self, partitions: Collection[int]) -> list[TopicPartition]:
