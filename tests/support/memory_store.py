@@ -67,11 +67,11 @@ class Tables:
 
 
 class MemoryDatabase:
-    """What several stores share. ``refuse_symbols`` plays MySQL refusing their rows; ``lose_commit`` a COMMIT whose answer is lost, done or not."""
+    """What several stores share. ``refuse_events`` plays MySQL refusing their rows; ``lose_commit`` a COMMIT whose answer is lost, done or not."""
 
     def __init__(self) -> None:
         self.tables = Tables()
-        self.refuse_symbols: set[str] = set()
+        self.refuse_events: set[str] = set()
         self.lose_commit: bool | None = None
 
 
@@ -200,8 +200,8 @@ class MemoryTransaction:
         made: set[str] = set()
         for change in writes.changes:
             state, number = change.state, change.state.event_id
-            if state.symbol in self._database.refuse_symbols or len(state.source_reference or "") > LONGEST_REFERENCE:
-                raise DataRefused(f"the row of {state.symbol} was refused")
+            if number in self._database.refuse_events or len(state.source_reference or "") > LONGEST_REFERENCE:
+                raise DataRefused(f"the row of event {number} was refused")
             if change.previous is None:
                 _insert(tables.events, number, state)
                 made.add(number)
