@@ -10,6 +10,7 @@ Invariant: a reader accepts exactly one record that fills the bytes, and raises 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from itertools import count
 from typing import Any, Final
 
@@ -53,7 +54,7 @@ class _Code:
         self._lines = [head]
         self._depth = 1
         self._names: Iterator[int] = count()
-        self._scope: Fields = {"tail": _tail, "length": _length, "put": _put, "put_int": _put_int}
+        self._scope: Fields = {"tail": _tail, "length": _length, "long": _long, "short": _short}
 
     def line(self, text: str) -> None:
         self._lines.append("    " * self._depth + text)
@@ -102,14 +103,14 @@ class _Code:
             self._write_array(node, value)
         elif kind in {"int", "long"}:
             self.line(f"n = {value} << 1 if {value} >= 0 else ({value} << 1) ^ -1")
-            self._put("put_int" if kind == "int" else "put")
+            self._put("short" if kind == "int" else "long")
         elif kind == "enum":
             self.line(f"n = {self._constant({symbol: index << 1 for index, symbol in enumerate(node['symbols'])})}[{value}]")
-            self._put("put_int")
+            self._put("short")
         else:
             self.line(f"e = {value}.encode()" if kind == "string" else f"e = {value}")
             self.line("n = len(e) << 1")
-            self._put("put")
+            self._put("long")
             self.line("o += e")
 
     def _read_number(self, target: str) -> None:
@@ -159,16 +160,16 @@ class _Code:
         self.line(f"if {value}:")
         self._depth += 1
         self.line(f"n = len({value}) << 1")
-        self._put("put")
+        self._put("long")
         self.line(f"for {item} in {value}:")
         self._depth += 1
         self.write(node["items"], item)
         self._depth -= 2
         self.line("o.append(0)")
 
-    def _put(self, helper: str) -> None:
+    def _put(self, encode: str) -> None:
         self.line("if n < 128: o.append(n)")
-        self.line(f"else: {helper}(o, n)")
+        self.line(f"else: o += {encode}(n)")
 
     def _constant(self, value: object) -> str:
         name = f"k{next(self._names)}"
@@ -204,17 +205,20 @@ def _length(data: bytes, at: int, first: int) -> tuple[int, int]:
     return number, at
 
 
-def _put(out: bytearray, number: int) -> None:
-    """Append a zigzag number in variable length."""
+@lru_cache(maxsize=4_096)
+def _long(number: int) -> bytes:
+    """A zigzag number in variable length. Remembered, since the records of one batch share most of their times."""
     if number >> 64:
         raise OverflowError("a number does not fit Avro's long")
+    out = bytearray()
     while number > 127:
         out.append(number & 127 | 128)
         number >>= 7
     out.append(number)
+    return bytes(out)
 
 
-def _put_int(out: bytearray, number: int) -> None:
+def _short(number: int) -> bytes:
     if number >> 32:
         raise OverflowError(f"a number does not fit Avro's int, which ends at {2**31 - 1}")
-    _put(out, number)
+    return _long(number)

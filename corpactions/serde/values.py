@@ -1,12 +1,14 @@
 """Plain Avro values of the standard logical types to Python's and back: dates, times and exact amounts.
 
-Invariant: nothing is rounded. A value that does not fit is an error, never a near one.
+Invariant: nothing is rounded. A value that does not fit is an error, never a near one. Dates and amounts repeat from announcement to announcement, so the
+latest ones are remembered.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Context, Decimal, Inexact, InvalidOperation
+from functools import lru_cache
 from typing import Final
 
 SCALE: Final = 12
@@ -21,6 +23,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 
 
+@lru_cache(maxsize=8_192)
 def date_of(days: int) -> date:
     """The date so many days after 1970-01-01. Raises ValueError or OverflowError outside the years 1 to 9999."""
     return date.fromordinal(_EPOCH_DAY + days)
@@ -42,6 +45,7 @@ def micros_of(at: datetime) -> int:
     return (span.days * 86_400 + span.seconds) * 1_000_000 + span.microseconds
 
 
+@lru_cache(maxsize=8_192)
 def amount_of(unscaled: bytes) -> Decimal:
     """The amount behind its two's complement bytes. Raises ValueError over 38 digits."""
     number = int.from_bytes(unscaled, "big", signed=True)
