@@ -19,6 +19,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from corpactions.domain.errors import Rejected, Unavailable
 from corpactions.domain.messages import Position
+from corpactions.kafka.client_log import client_logger
 
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -115,7 +116,7 @@ class Publisher:
         self._unknown: list[tuple[Outgoing, str]] = []
         self._refused: list[RecordTooLarge] = []
         self._broken = False
-        self._producer = Producer(self._settings, logger=_LOG)
+        self._producer = Producer(self._settings, logger=client_logger(_LOG.name))
 
     def send(
         self, topic: str, key: bytes | None, value: bytes | None, headers: Headers | None = None, partition: int | None = None
@@ -172,7 +173,7 @@ class Publisher:
         """A producer that met a fatal error sends nothing more; what it still held is reported as unknown."""
         self._producer.purge()
         self._producer.flush(_POLL_SECONDS)
-        self._producer = Producer(self._settings, logger=_LOG)
+        self._producer = Producer(self._settings, logger=client_logger(_LOG.name))
         self._broken = False
 
 
@@ -194,7 +195,7 @@ class AsyncPublisher:
     async def start(self) -> None:
         """Connect, and begin to listen for delivery reports."""
         self._loop = asyncio.get_running_loop()
-        self._producer = Producer(self._settings, logger=_LOG)
+        self._producer = Producer(self._settings, logger=client_logger(_LOG.name))
         self._thread.start()
 
     async def close(self) -> None:
@@ -267,7 +268,7 @@ class AsyncPublisher:
         while not self._stop.is_set():
             self._producer.poll(_POLL_SECONDS)
             if self._broken:
-                broken, self._producer, self._broken = self._producer, Producer(self._settings, logger=_LOG), False
+                broken, self._producer, self._broken = self._producer, Producer(self._settings, logger=client_logger(_LOG.name)), False
                 broken.purge()
                 broken.flush(_POLL_SECONDS)
         self._producer.flush(self._close_seconds)

@@ -14,6 +14,7 @@ from typing import Any, Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from corpactions.domain.errors import Fatal, Unavailable
+from corpactions.kafka.client_log import client_logger
 from corpactions.ports.records import Record
 from corpactions.ports.source import Listener, Watermarks
 
@@ -23,6 +24,8 @@ _LATEST_TIMESTAMP: Final = 253_370_764_800_000
 """9999-01-01 in milliseconds: a record's time is its producer's word, and MySQL holds no later year."""
 _REQUEST_SECONDS: Final = 5.0
 _POSITION_GONE: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})  # noqa: SLF001 - librdkafka's local codes are named so
+_AWAY: Final = frozenset({KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN})  # noqa: SLF001
+"""Errors that come with every attempt to connect; the client's own log tells of them, sparingly."""
 _GATHER_SECONDS: Final = 0.005
 """How long the first record waits for company: long enough to fill batches under load, too short to be felt."""
 
@@ -69,7 +72,7 @@ class KafkaSource:
 
     def __init__(self, config: SourceConfig) -> None:
         self.topic = config.topic
-        self._consumer = Consumer({**config.settings(), "error_cb": self._trouble}, logger=_LOG)
+        self._consumer = Consumer({**config.settings(), "error_cb": self._trouble}, logger=client_logger(_LOG.name))
         self._started: set[int] = set()
         self._paused: set[int] = set()
         self._error: KafkaError | None = None
@@ -192,7 +195,8 @@ class KafkaSource:
         _LOG.warning("consumer: %s", error.str())
 
     def _trouble(self, error: KafkaError) -> None:
-        _LOG.log(logging.ERROR if error.fatal() else logging.WARNING, "kafka: %s", error.str())
+        if error.code() not in _AWAY:
+            _LOG.log(logging.ERROR if error.fatal() else logging.WARNING, "kafka: %s", error.str())
 
 
 def _record(message: Message) -> Record:
