@@ -1,7 +1,7 @@
 """Judges a finished run from durable state alone: what the events topic holds, against what MySQL and the other topics make of it.
 
 >>> judge(product)  # raises AssertionError with every finding
->>> judge(product, acked=...)  # and each of these messages, acknowledged to its sender, is on the topic
+>>> judge(product, acked=...)  # and each of these versions, acknowledged to its sender, is on the topic
 
 To be called when nothing moves any more (:meth:`tests.support.product.Product.settle`).
 """
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from corpactions.domain.audit import Action, AuditRecord, BatchSummary
 from corpactions.domain.identity import content_sha256
-from corpactions.domain.messages import DECISIONS, Message, Position, VersionRef
+from corpactions.domain.messages import DECISIONS, Position, VersionRef
 from corpactions.domain.terms import EventType, from_json, to_json
 from corpactions.kafka.registry import Registry
 from corpactions.persistence.bulk import uuid_text
@@ -34,6 +34,9 @@ _EVENTS = (
     "event_id, event_type, symbol, origin, version, revision, version_revision, older_versions, status, cancel_function, payload, effect,"
     " attempts, content_sha256, record, created_at"
 )
+
+
+Acked = tuple[str, VersionRef]
 
 
 class Letter(NamedTuple):
@@ -78,7 +81,7 @@ class _State:
 def judge(
     product: Product,
     *,
-    acked: Iterable[Message] = (),
+    acked: Iterable[Acked] = (),
     failing: Collection[str] = (),
     parked: Collection[str] = (),
     refused: Collection[str] = (),
@@ -87,7 +90,7 @@ def judge(
 
     Args:
         product: a settled one.
-        acked: messages whose senders were told that they are accepted.
+        acked: versions of events whose senders were told that they are accepted.
         failing: symbols whose look-ups fail, so that their events may stand anywhere between PENDING and FAILED.
         parked: symbols that may still wait.
         refused: ids of events whose terms contradict the security master.
@@ -166,15 +169,11 @@ def _letter(record: Record) -> Letter:
     return Letter(position, int(revision), code.decode(), record)
 
 
-def _acked(state: _State, acked: Iterable[Message]) -> Iterator[str]:
-    there = {
-        (verdict.message.event_id, verdict.message.ref, content_sha256(verdict.message))
-        for verdict in state.expected.verdicts.values()
-        if verdict.message is not None
-    }
-    for message in acked:
-        if (message.event_id, message.ref, content_sha256(message)) not in there:
-            yield f"{message.event_id} {message.ref} was acknowledged and is not on the topic"
+def _acked(state: _State, acked: Iterable[Acked]) -> Iterator[str]:
+    there = {(verdict.message.event_id, verdict.message.ref) for verdict in state.expected.verdicts.values() if verdict.message is not None}
+    for event_id, ref in acked:
+        if (event_id, ref) not in there:
+            yield f"version {ref} of {event_id} was acknowledged and is not on the topic"
 
 
 def _verdicts(state: _State) -> Iterator[str]:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import date
 from decimal import Decimal
@@ -32,6 +32,7 @@ from tests.support.gateway import Backing
 
 ACCOUNTS_FILE = CLONE / "infra" / "mysql" / "accounts.yaml"
 START_SECONDS = 30.0
+PARTITIONS = 12
 _READ_SECONDS = 30.0
 
 
@@ -52,7 +53,8 @@ class Process:
 
     def log(self, lines: int = 60) -> str:
         """The end of what it wrote."""
-        return "\n".join(self.log_file.read_text(errors="replace").splitlines()[-lines:])
+        written = self.log_file.read_text(errors="replace").splitlines()
+        return "\n".join([line[:400] for line in written if "FAIL" not in line][-lines:])
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal: SIGSTOP freezes it, SIGCONT lets it go on."""
@@ -98,6 +100,7 @@ class Product:
         self.gateways: list[Process] = []
         self.gateway_url = ""
         self._codec: EventCodec | None = None
+        self._inspector = Inspector(endpoints["kafka"])
         self._started = 0
         self._ports: Ports | None = None
 
@@ -126,6 +129,11 @@ class Product:
         worker = self._start("worker", "consumers.lifecycle", "ca_worker", settings)
         self.workers.append(worker)
         return worker
+
+    def wait_for_workers(self) -> None:
+        """Until every partition has an owner."""
+        count = "SELECT COUNT(*) FROM partition_progress WHERE topic = %s"
+        self.wait("every partition is claimed", lambda: self.sql(count, self.topic("events")) == [(PARTITIONS,)], START_SECONDS)
 
     def start_gateway(self, *, wait: bool = True, **settings: str) -> Process:
         """A gateway; always on the same port, so that clients find the next one after a kill."""
@@ -168,7 +176,7 @@ class Product:
     def records(self, name: str) -> list[Record]:
         """Everything on a topic of the catalogue, partition by partition."""
         topic = self.topic(name)
-        ends = Inspector(self.endpoints["kafka"]).end_offsets(topic, 5.0)
+        ends = self._inspector.end_offsets(topic, 5.0)
         found: list[Record] = []
         deadline = time.monotonic() + _READ_SECONDS
         with TopicReader(self.endpoints["kafka"], topic, dict.fromkeys(ends, 0)) as reader:
@@ -196,20 +204,21 @@ class Product:
             assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}\n{self.logs()}"
             time.sleep(0.05)
 
-    def settled(self, parked: int = 0) -> bool:
-        """Whether everything on the topic is decided, acknowledged and written down, and ``parked`` symbols wait."""
-        ends = Inspector(self.endpoints["kafka"]).end_offsets(self.topic("events"), 5.0)
+    def settled(self, held: Collection[str] = ()) -> bool:
+        """Whether everything on the topic is decided, acknowledged and written down. Symbols in ``held`` may wait for a person, none for anything else."""
+        ends = self._inspector.end_offsets(self.topic("events"), 5.0)
         rows = self.sql("SELECT `partition`, acked_offset, committed_offset FROM partition_progress WHERE topic = %s", self.topic("events"))
         acked = {partition: offset for partition, offset, committed in rows if offset == committed}
-        waiting = self.sql("SELECT (SELECT COUNT(*) FROM pending_publications), (SELECT COUNT(*) FROM parked_symbols)")[0]
-        return acked == ends and waiting == (0, parked)
+        pending = self.sql("SELECT COUNT(*) FROM pending_publications")[0][0]
+        waiting = self.sql("SELECT symbol, next_attempt_at IS NULL FROM parked_symbols")
+        return acked == ends and not pending and all(symbol in held and for_person for symbol, for_person in waiting)
 
-    def settle(self, seconds: float = 60.0, parked: int = 0) -> None:
+    def settle(self, seconds: float = 60.0, held: Collection[str] = ()) -> None:
         """Wait until :meth:`settled`."""
 
         def done() -> bool:
             assert any(worker.running for worker in self.workers), f"no worker is left:\n{self.logs()}"
-            return self.settled(parked)
+            return self.settled(held)
 
         self.wait("everything is decided and acknowledged", done, seconds)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -15,6 +16,10 @@ from corpactions.serde.terms import canonical_json
 from tests.support.product import Product
 
 ORIGIN = "upstream"
+_QUIET = logging.getLogger("tests.upstream")
+"""Where the client's words about servers that are away go: nowhere, since tests take them away on purpose."""
+_QUIET.addHandler(logging.NullHandler())
+_QUIET.propagate = False
 Headers = list[tuple[str, str | bytes | None]]
 
 
@@ -89,16 +94,17 @@ class Upstream:
                 "message.max.bytes": 4_000_000,
                 "reconnect.backoff.max.ms": 500,
                 "enable.metrics.push": False,
-            }
+            },
+            logger=_QUIET,
         )
-        self.sent: list[Message] = []
+        self.acked: set[tuple[str, VersionRef]] = set()
 
     def send(self, *messages: Message) -> None:
         """Send messages keyed by their symbols, and wait until all are acknowledged."""
         for item in messages:
             self.post(item.symbol.encode(), self._product.codec.encode(item))
         self.flush()
-        self.sent += messages
+        self.acked.update((item.event_id, item.ref) for item in messages)
 
     def post(self, key: bytes | None, value: bytes | None, headers: Headers | None = None, partition: int = -1) -> None:
         """Hand over one record of any bytes."""
