@@ -24,6 +24,16 @@ _LATEST_TIMESTAMP: Final = 253_370_764_800_000
 """9999-01-01 in milliseconds: a record's time is its producer's word, and MySQL holds no later year."""
 _REQUEST_SECONDS: Final = 5.0
 _POSITION_GONE: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})  # noqa: SLF001 - librdkafka's local codes are named so
+_NOT_A_MEMBER: Final = frozenset(
+    {
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.FENCED_INSTANCE_ID,
+        KafkaError.FENCED_MEMBER_EPOCH,
+        KafkaError._ASSIGNMENT_LOST,  # noqa: SLF001
+    }
+)
+"""Answers to a commit after which the group will tell us that our partitions are lost; after any other one they may well be ours still."""
 _AWAY: Final = frozenset({KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN})  # noqa: SLF001
 """Errors that come with every attempt to connect; the client's own log tells of them, sparingly."""
 _GATHER_SECONDS: Final = 0.005
@@ -163,7 +173,10 @@ class KafkaSource:
         try:
             self._consumer.commit(offsets=self._positions(offsets), asynchronous=False)
         except KafkaException as error:
-            _LOG.info("the group no longer knows this worker: %s", error)
+            cause = error.args[0]
+            if cause.code() not in _NOT_A_MEMBER:
+                raise Unavailable("kafka", f"the group does not say whether this worker belongs to it: {cause.str()}") from error
+            _LOG.info("the group no longer knows this worker: %s", cause.str())
             return False
         return True
 

@@ -229,7 +229,13 @@ class Worker:
         self._unclaimed |= partitions
 
     def _fenced(self, error: Fenced) -> None:
-        if self._source.is_member({claim.partition: claim.acked_offset for claim in self._claims.values()}):
+        """Ours again if the group says so, given up if it says not. While it says nothing both would be wrong: what is given up is never assigned again."""
+        try:
+            member = self._source.is_member({claim.partition: claim.acked_offset for claim in self._claims.values()})
+        except Unavailable as silent:
+            self._hold(silent)
+            return
+        if member:
             self._claim_again(error)
         else:
             partitions = set(self._claims)

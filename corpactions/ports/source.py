@@ -64,7 +64,11 @@ class Source(Protocol):
         """Tell the group how far we are, so that lag can be seen; nothing else rests on it, and failures only cost visibility."""
 
     def is_member(self, offsets: Mapping[int, int]) -> bool:
-        """Whether the group still counts us in: it does when it takes this commit, which is awaited."""
+        """Whether the group still counts us in: it does when it takes this commit, which is awaited.
+
+        Raises:
+            Unavailable: it cannot be had to say either way now (no coordinator, a rebalance under way).
+        """
 
     def close(self) -> None:
         """Leave the group; the listener hears of the revocation before this returns."""
