@@ -69,7 +69,7 @@ def demo(
 @contextmanager
 def _progress(console: Console, title: str) -> Iterator[Callable[[float], Wait]]:
     """A live line for one step: how many of how many, and the time it takes."""
-    columns = (TextColumn("{task.description:<58}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description:<44}"), BarColumn(bar_width=14), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as bars:
         bar = bars.add_task(title, total=None)
 

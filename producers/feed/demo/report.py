@@ -6,7 +6,7 @@ from collections import Counter
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from corpactions.commands.event_views import effect_text, terms_text
 from corpactions.commands.gateway_client import Json, json_text
@@ -63,13 +63,11 @@ def _events(console: Console, outcome: Outcome) -> None:
     if before := outcome.accepted_before + outcome.announced_before():
         console.print(f"{before:,} of them had been announced by an earlier demonstration, and were recognised.")
     _title(console, "Some of them")
-    table = Table("event id", "type", "symbol", "terms", "status", "version", "effect", box=None)
+    table = Table(Column("event id", no_wrap=True), "symbol", "terms", "status", "version", "effect", box=None)
     for event in _samples(outcome):
         version = f"{event['origin']}.{event['version']}"
         effect = effect_text(event.get("effect") or {})
-        table.add_row(
-            event["event_id"], event["event_type"], event["symbol"], terms_text(event["payload"] or {}), event["status"], version, effect
-        )
+        table.add_row(event["event_id"], event["symbol"], terms_text(event["payload"] or {}), event["status"], version, effect)
     console.print(table)
 
 
