@@ -24,7 +24,7 @@ Source = Annotated[str, text("The system or desk that announces; part of the eve
 Reference = Annotated[str, text("The source's own reference; unique per symbol and source.", longest=MAX_REFERENCE)]
 Currency = Annotated[str, text("ISO 4217 code.", "^[A-Z]{3}$")]
 Attributes = Annotated[dict[str, Any], Field(description="Any further announced data; kept digit for digit.")]
-Reason = Annotated[str, text("Why, in the person's words.", longest=MAX_REASON)]
+Reason = Annotated[str, text("Why, in the person's words.", r"\S", MAX_REASON)]
 
 
 class _Body(BaseModel):

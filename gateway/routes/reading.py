@@ -63,7 +63,7 @@ class ListParameters(BaseModel):
     created_to: Annotated[Time | None, Field(alias="to")] = None
     """Created before this time."""
     limit: Annotated[int, BeforeValidator(_digits), Field(ge=1, le=MAX_PAGE)] = 50
-    cursor: Annotated[str | None, Field(json_schema_extra={"maxLength": 32})] = None
+    cursor: Annotated[str | None, Field(json_schema_extra={"pattern": "^[A-Za-z0-9_-]{32}$"})] = None
     """``next_cursor`` of the page before."""
 
     def query(self) -> EventQuery:
