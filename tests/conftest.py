@@ -13,12 +13,17 @@ from corpactions.kafka import topics as kafka_topics
 from corpactions.kafka.registry import Registry
 from corpactions.serde.schemas import schema_text
 from corpactions.system import SystemClock
+from tests.support import traced
 from tests.support.stack import servers
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="Run the long versions too (marker: long).")
     parser.addoption("--compose", action="store_true", help="Run the tests of the containers (marker: compose) and nothing else.")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    traced.register(config)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
