@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
+from consumers.lifecycle.letters import RECORD_BYTES, size_of
 from corpactions.domain.errors import Rejected
 from corpactions.domain.identity import partition_of
 from corpactions.domain.messages import Message
@@ -47,6 +48,7 @@ class Inspector:
         """
         message: Message | None = None
         try:
+            _check_size(record)
             message = self._decode(record.value)
             self._check_place(record, message)
         except Rejected as error:
@@ -64,3 +66,13 @@ class Inspector:
                 f"{message.symbol} belongs into partition {right}, not {record.partition}; set the producer's partitioner to murmur2_random"
                 " (Java's default), so that a symbol's records keep their order",
             )
+
+
+def _check_size(record: Record) -> None:
+    """A few compressed kilobytes may hold any number of bytes, which neither a dead letter nor a row could carry."""
+    if (size := size_of(record)) > RECORD_BYTES:
+        raise Rejected(
+            "record_too_large",
+            f"the record has {size} bytes uncompressed, and {RECORD_BYTES} are allowed; send less in one record. The letter leaves its bytes out:"
+            " read them at the original position",
+        )

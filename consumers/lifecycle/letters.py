@@ -7,6 +7,7 @@ them, so that existing tools read letters. Nothing depends on when the record wa
 from __future__ import annotations
 
 import struct
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from corpactions.domain.audit import Action, AuditRecord
@@ -14,8 +15,14 @@ from corpactions.domain.errors import Rejected
 from corpactions.domain.messages import Message
 from corpactions.ports.records import Headers, Publication, Record
 
+RECORD_BYTES = 1_048_576
+"""The events topic's ``max.message.bytes``. Only a compressed record can be larger once it is read, and then no topic of ours could carry its bytes."""
 REASON_CHARACTERS = 2_000
 """Errors are cut here: headers must fit into the 128 KiB that the dead-letter topic leaves above its source."""
+
+
+_KEY_BYTES = 65_536
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Topics(NamedTuple):
@@ -37,9 +44,10 @@ def dead_letter(record: Record, code: str, reason: str, revision: int, topics: T
         revision: the event's revision at the failure, 0 for a rejection; with the original position it is the letter's identity.
         topics: where to.
     """
-    milliseconds = int(record.timestamp.timestamp() * 1000)
+    milliseconds = (record.timestamp - _EPOCH) // timedelta(milliseconds=1)
+    carried = _portable(record)
     headers: Headers = (
-        *record.headers,
+        *carried.headers,
         ("kafka_dlt-original-topic", record.topic.encode()),
         ("kafka_dlt-original-partition", struct.pack(">i", record.partition)),
         ("kafka_dlt-original-offset", struct.pack(">q", record.offset)),
@@ -51,7 +59,21 @@ def dead_letter(record: Record, code: str, reason: str, revision: int, topics: T
         ("ca-code", code.encode()),
         ("ca-revision", str(revision).encode()),
     )
-    return Publication(topics.dead_letters, record.key, record.value, headers, record.partition)
+    return Publication(topics.dead_letters, carried.key, carried.value, headers, record.partition)
+
+
+def size_of(record: Record) -> int:
+    """Bytes of key, value and headers."""
+    headers = sum(len(name.encode()) + len(value or b"") for name, value in record.headers)
+    return len(record.key or b"") + len(record.value or b"") + headers
+
+
+def _portable(record: Record) -> Record:
+    """What a letter can carry of a record: everything, unless that is too large. The events topic keeps the original for ever, and the letter names its place."""
+    if size_of(record) <= RECORD_BYTES:
+        return record
+    key = record.key if record.key is None or len(record.key) <= _KEY_BYTES else None
+    return record._replace(key=key, value=None, headers=(("ca-omitted", f"{size_of(record)} bytes".encode()),))
 
 
 def rejection(record: Record, message: Message | None, error: Rejected) -> AuditRecord:

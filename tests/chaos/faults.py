@@ -53,7 +53,9 @@ class Faults:
         leaving = self._pick()
         self._product.start_worker()
         time.sleep(self._chance.uniform(0.5, 1.5))
-        assert leaving.stop() == 0, f"a worker ended badly:\n{leaving.log()}"
+        status = leaving.stop()
+        # One that was started a moment ago may not have come to listen to signals yet.
+        assert status in {0, -signal.SIGTERM}, f"a worker ended badly:\n{leaving.log()}"
 
     def kill_gateway(self) -> None:
         self._product.gateways[-1].kill()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -81,7 +82,7 @@ def day(number: int) -> date:
 class Upstream:
     """Sends to a product's events topic. Every call waits for the acknowledgements, through outages of any length up to ``patience`` seconds."""
 
-    def __init__(self, product: Product, patience: float = 60.0) -> None:
+    def __init__(self, product: Product, patience: float = 60.0, settings: Mapping[str, Any] | None = None) -> None:
         self._product = product
         self._patience = patience
         self._producer = Producer(
@@ -94,6 +95,7 @@ class Upstream:
                 "message.max.bytes": 4_000_000,
                 "reconnect.backoff.max.ms": 500,
                 "enable.metrics.push": False,
+                **(settings or {}),
             },
             logger=_QUIET,
         )

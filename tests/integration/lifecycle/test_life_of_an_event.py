@@ -45,7 +45,7 @@ def test_every_course_ends_where_its_messages_say(shared: Product) -> None:
     shared.settle()
     for name, messages in courses.items():
         assert _row(shared, messages[0], "status", "cancel_function", "version") == COURSES[name][1], name
-    judge(shared, acked=upstream.sent)
+    judge(shared, acked=upstream.acked)
 
 
 def test_an_effect_is_never_edited_but_reversed_by_a_linked_row(shared: Product) -> None:
@@ -64,7 +64,7 @@ def test_an_effect_is_never_edited_but_reversed_by_a_linked_row(shared: Product)
     )
     assert rows == [(1, "POST", None, "0.25"), (2, "REVERSAL", 1, "0.25"), (3, "POST", None, "0.3"), (4, "REVERSAL", 3, "0.3")]
     shared.settle()
-    judge(shared, acked=upstream.sent)
+    judge(shared, acked=upstream.acked)
 
 
 @pytest.mark.parametrize("first_function", ["NEWM", "REPL"])
@@ -79,7 +79,7 @@ def test_the_same_reference_under_another_id_is_rejected_and_names_the_holder(sh
     shared.wait_for(second.event_id, "FAILED")
     assert holder.event_id in _row(shared, second, "error")[0]
     shared.settle()
-    judge(shared, acked=upstream.sent)
+    judge(shared, acked=upstream.acked)
 
 
 def test_a_like_announcement_under_another_reference_is_flagged_and_linked(shared: Product) -> None:
