@@ -49,8 +49,16 @@ def progress(engine: Engine, group: str, topic: str) -> list[Progress]:
     with translated(), engine.connect() as connection:
         rows = connection.execute(wanted).all()
     return [
-        Progress(*values, int.from_bytes(recent, "big").bit_count(), None if paused_at is None else paused_at.replace(tzinfo=UTC))
-        for *values, recent, paused_at in rows
+        Progress(
+            row.partition,
+            row.owner,
+            row.epoch,
+            row.committed_offset,
+            row.acked_offset,
+            int.from_bytes(row.recent_outcomes, "big").bit_count(),
+            None if row.paused_at is None else row.paused_at.replace(tzinfo=UTC),
+        )
+        for row in rows
     ]
 
 
