@@ -33,8 +33,8 @@ class ManagedProcess:
     @property
     def pid(self) -> int | None:
         """The process id while it runs (a stopped one, SIGSTOP, counts as running), else None."""
-        if self._child is not None:
-            self._child.poll()  # reaps it, so that a dead child is no zombie
+        if self._child is not None and self._child.poll() is None:
+            return self._child.pid  # reaped only when its last thread has ended: until then a killed server still holds its ports
         try:
             pid, started = (int(part) for part in self._pid_file.read_text().split())
         except (FileNotFoundError, ValueError):
