@@ -94,7 +94,7 @@ def test_two_workers_share_the_work(composition: Composition, report: dict[str, 
 
 def test_a_restart_keeps_everything(composition: Composition, report: dict[str, Any]) -> None:
     assert report["adds_up"]
-    statement = "SELECT event_id, revision, status FROM events ORDER BY event_id"
+    statement = "SELECT HEX(event_id), revision, status FROM events ORDER BY event_id"
     before = composition.query(statement)
     composition.down()
     composition.up()
