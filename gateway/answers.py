@@ -14,7 +14,7 @@ import orjson
 from fastapi.responses import Response
 
 from corpactions.domain.audit import AuditRecord
-from corpactions.domain.identity import nth_id
+from corpactions.domain.identity import id_range
 from corpactions.ports.events import EventPage, EventView, History, PageKey
 from corpactions.ports.reservations import Reservation
 from gateway.problems import FieldError, Refused, invalid
@@ -53,14 +53,14 @@ def accepted_change(held: Reservation) -> Response:
 def bulk_answer(held: Reservation | None, items: Sequence[Announcement | Refused]) -> Response:
     """200 with one entry for each item."""
     answers: list[dict[str, Any]] = []
+    ids = [] if held is None else id_range(held.event_id, len(items))
     for index, item in enumerate(items):
         if isinstance(item, Refused):
             document = item.document()
             error = {name: document[name] for name in ("code", "detail", "errors")}
             answers.append({"index": index, "status": item.code.status, "error": error})
         else:
-            assert held is not None, "a valid item has been reserved"
-            answers.append({"index": index, "status": 201, "event_id": nth_id(held.event_id, index)})
+            answers.append({"index": index, "status": 201, "event_id": ids[index]})
     return json_response({"items": answers})
 
 

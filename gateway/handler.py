@@ -14,7 +14,7 @@ from math import ceil
 from typing import NamedTuple
 
 from corpactions.domain.errors import Unavailable
-from corpactions.domain.identity import nth_id
+from corpactions.domain.identity import id_range
 from corpactions.domain.messages import GATEWAY_ORIGIN, Function, Message, VersionRef
 from corpactions.domain.terms import EventType, Terms
 from corpactions.ports.ambient import Clock, IdSource

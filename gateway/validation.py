@@ -36,6 +36,7 @@ _PAYLOADS: dict[EventType, type[DividendPayload | StockSplitPayload | MergerPayl
     EventType.STOCK_SPLIT: StockSplitPayload,
     EventType.MERGER: MergerPayload,
 }
+_EVENT_TYPES = {event_type.value: event_type for event_type in EventType}
 MAX_BULK = 500
 
 
@@ -121,18 +122,19 @@ def announcement(document: Document, *path: str | int) -> Announcement:
     content = document.content
     for step in path:
         content = content[step]
-    prefix = "".join(f"/{step}" for step in path)
     try:
         model = _SUBMISSION.validate_python(content)
     except ValidationError as error:
-        raise invalid(_field_errors(error, prefix, skip_tag=True)) from None
+        raise invalid(_field_errors(error, _pointer("", path), skip_tag=True)) from None
     attributes = None if model.payload.attributes is None else document.attributes(*path, "payload", "attributes")
-    subject = Subject(model.symbol, EventType(model.event_type), model.isin, model.source, model.source_reference)
+    subject = Subject(model.symbol, _EVENT_TYPES[model.event_type], model.isin, model.source, model.source_reference)
     terms = model.payload.terms(attributes)
-    errors = [FieldError.of(problem, prefix) for problem in _subject_problems(subject)]
-    errors += [FieldError.of(problem, f"{prefix}/payload") for problem in problems_of(terms)]
-    if errors:
-        raise invalid(errors)
+    around, inside = _subject_problems(subject), problems_of(terms)
+    if around or inside:
+        prefix = _pointer("", path)
+        raise invalid(
+            [FieldError.of(problem, prefix) for problem in around] + [FieldError.of(problem, f"{prefix}/payload") for problem in inside]
+        )
     return Announcement(subject, terms)
 
 

@@ -90,6 +90,12 @@ def nth_id(base: str, index: int) -> str:
     return _uuid_text(int(base.replace("-", ""), 16) + index)
 
 
+def id_range(base: str, count: int) -> list[str]:
+    """All ids of a range that starts at ``base``."""
+    first = int(base.replace("-", ""), 16)
+    return [_uuid_text(value) for value in range(first, first + count)]
+
+
 def _uuid_text(value: int) -> str:
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
