@@ -30,9 +30,14 @@ AUDIT: Final = "corporate-actions-audit"
 SUMMARIES: Final = "corporate-actions-summaries"
 
 TIMEOUT_SECONDS: Final = 5.0
+_SETTLE_SECONDS: Final = 30.0
+_SETTLE_STEP_SECONDS: Final = 0.1
 _REPLICAS: Final = 3
 """Copies of each partition, wherever there are that many brokers; two of them must then confirm a write."""
 
+_TRANSIENT: Final = frozenset(
+    {KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError.UNKNOWN_TOPIC_OR_PART}  # noqa: SLF001 - librdkafka's own codes
+)
 Outcome = Literal["created", "configured", "unchanged"]
 
 
@@ -71,22 +76,35 @@ def catalogue() -> list[TopicSpec]:
 def apply(bootstrap: str, specs: Sequence[TopicSpec], prefix: str = "") -> list[Applied]:
     """Create the topics that are missing and set what differs from the catalogue; what already fits is left alone.
 
+    When this returns, the topics can be used.
+
     Args:
         bootstrap: Kafka's addresses.
         specs: the topics wanted.
         prefix: put before each name.
 
     Raises:
-        Unavailable: Kafka does not answer within 5 seconds.
+        Unavailable: Kafka does not answer within 5 seconds, or does not show its new topics within 30.
         Fatal: a topic has another number of partitions than the catalogue says, or Kafka refuses a setting. Nothing is changed in the first case.
     """
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2, "socket.timeout.ms": int(TIMEOUT_SECONDS * 1000)})
+    wanted = {prefix + spec.name: spec for spec in specs}
+    brokers, existing = _look(admin, bootstrap, wanted)
+    copies = _REPLICAS if brokers >= _REPLICAS else 1
+    configs = {name: {**spec.config, "min.insync.replicas": str(max(1, copies - 1))} for name, spec in wanted.items()}
+    missing = [name for name in wanted if name not in existing]
+    created = _create(admin, [NewTopic(name, wanted[name].partitions, copies, config=configs[name]) for name in missing])
+    _settle(admin, bootstrap, wanted)
+    changes = _configure(admin, {name: configs[name] for name in sorted(wanted.keys() - created)})
+    return [_outcome(name, name not in created, changes.get(name, ())) for name in sorted(wanted)]
+
+
+def _look(admin: AdminClient, bootstrap: str, wanted: Mapping[str, TopicSpec]) -> tuple[int, set[str]]:
+    """The number of brokers, and which of the wanted topics are there, each with the right number of partitions."""
     try:
         metadata = admin.list_topics(timeout=TIMEOUT_SECONDS)
     except KafkaException as error:
         raise Unavailable("kafka", f"{bootstrap}: {_text(error)}") from error
-    copies = _REPLICAS if len(metadata.brokers) >= _REPLICAS else 1
-    wanted = {prefix + spec.name: spec for spec in specs}
     existing = {name for name in wanted if name in metadata.topics}
     for name in sorted(existing):
         found = len(metadata.topics[name].partitions)
@@ -95,11 +113,16 @@ def apply(bootstrap: str, specs: Sequence[TopicSpec], prefix: str = "") -> list[
                 f"topic {name} has {found} partitions and the catalogue says {wanted[name].partitions}; the number of partitions never changes,"
                 " since keys would move between them: make a new topic and drain the old one"
             )
-    configs = {name: {**spec.config, "min.insync.replicas": str(max(1, copies - 1))} for name, spec in wanted.items()}
-    missing = [name for name in wanted if name not in existing]
-    _create(admin, [NewTopic(name, wanted[name].partitions, copies, config=configs[name]) for name in missing])
-    changes = _configure(admin, {name: configs[name] for name in sorted(existing)})
-    return [_outcome(name, name in existing, changes.get(name, ())) for name in sorted(wanted)]
+    return len(metadata.brokers), existing
+
+
+def _settle(admin: AdminClient, bootstrap: str, wanted: Mapping[str, TopicSpec]) -> None:
+    """Wait until the broker shows every topic: the controller has made them, but a busy broker learns of it a moment later."""
+    for _ in range(int(_SETTLE_SECONDS / _SETTLE_STEP_SECONDS)):
+        if _look(admin, bootstrap, wanted)[1] == wanted.keys():
+            return
+        admin.poll(_SETTLE_STEP_SECONDS)
+    raise Unavailable("kafka", f"the new topics do not show after {_SETTLE_SECONDS:g} s")
 
 
 def _spec(entry: Mapping[str, Any]) -> TopicSpec:
@@ -118,16 +141,18 @@ def _outcome(name: str, existed: bool, changes: tuple[str, ...]) -> Applied:
     return Applied(name, "configured" if changes else "unchanged", changes)
 
 
-def _create(admin: AdminClient, topics: list[NewTopic]) -> None:
-    if not topics:
-        return
-    for future in admin.create_topics(topics, operation_timeout=TIMEOUT_SECONDS, request_timeout=TIMEOUT_SECONDS).values():
-        try:
-            future.result()
-        except KafkaException as error:
-            # Another deployment was faster: it reads the same catalogue, so the topic is what was wanted.
-            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise _sorted(error) from error
+def _create(admin: AdminClient, topics: list[NewTopic]) -> set[str]:
+    """Create topics; returns those that were really new. A topic may appear meanwhile, and a broker may tell of a new one late."""
+    created = set()
+    if topics:
+        for name, future in admin.create_topics(topics, operation_timeout=TIMEOUT_SECONDS, request_timeout=TIMEOUT_SECONDS).items():
+            try:
+                future.result()
+                created.add(name)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise _sorted(error) from error
+    return created
 
 
 def _configure(admin: AdminClient, wanted: Mapping[str, Mapping[str, str]]) -> dict[str, tuple[str, ...]]:
@@ -164,7 +189,7 @@ def _results(futures: Mapping[ConfigResource, Future[Any]]) -> dict[ConfigResour
 
 def _sorted(error: KafkaException) -> Fatal | Unavailable:
     kafka_error = error.args[0]
-    if kafka_error.retriable() or kafka_error.code() in {KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN}:  # noqa: SLF001
+    if kafka_error.retriable() or kafka_error.code() in _TRANSIENT:
         return Unavailable("kafka", _text(error))
     return Fatal(f"Kafka refuses the topics: {_text(error)}")
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from confluent_kafka.admin import AdminClient
 
 from corpactions.domain.errors import Fatal, Unavailable
 from corpactions.kafka.topics import EVENTS, Applied, apply, catalogue
@@ -45,3 +47,15 @@ def test_a_setting_that_kafka_refuses_is_named(endpoints: dict[str, Any], topics
 def test_kafka_away_is_unavailable() -> None:
     with pytest.raises(Unavailable, match=r"127\.0\.0\.1:9"):
         apply("127.0.0.1:9", catalogue())
+
+
+def test_two_deployments_at_once_end_with_the_same_topics(endpoints: dict[str, Any], topics: str) -> None:
+    """Both find nothing and create; the slower one is told that the topics exist."""
+    prefix = f"{topics}both-"
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda _: apply(endpoints["kafka"], catalogue(), prefix), range(2)))
+    for specs in zip(*results, strict=True):
+        assert sorted(applied.outcome for applied in specs) == ["created", "unchanged"]
+    admin = AdminClient({"bootstrap.servers": endpoints["kafka"]})
+    for deleted in admin.delete_topics([applied.topic for applied in results[0]]).values():
+        deleted.result()
