@@ -8,7 +8,7 @@ from infra.local.layout import RunDir
 from infra.local.ports import Ports, require_free
 from infra.local.process import ManagedProcess
 
-_READY_SECONDS: Final = 60.0
+_READY_SECONDS: Final = 180.0  # seconds when idle; a machine that builds something meanwhile needs minutes
 
 
 class Part(ABC):
