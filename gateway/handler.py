@@ -80,7 +80,8 @@ class Handler:
         started = self._ports.clock.monotonic()
         first = self._ports.ids.event_id_range(len(items))
         held = _granted(await self._ports.reservations.reserve(request, first, len(items), None), request)
-        messages = [_announcement(caller, held, nth_id(held.event_id, index), item) for index, item in enumerate(items) if item is not None]
+        ids = id_range(held.event_id, len(items))
+        messages = [_announcement(caller, held, event_id, item) for event_id, item in zip(ids, items, strict=True) if item is not None]
         await self._publish(held, started, messages)
         return held
 
