@@ -68,19 +68,29 @@ def _kill_others(mysql: Engine) -> None:
 
 def test_a_connection_lost_before_a_statement_is_a_server_that_is_away(mysql_backend: Backend, mysql: Engine) -> None:
     claims = mysql_backend.claim(3)
-    with pytest.raises(Unavailable), mysql_backend.own.transaction(claims) as transaction:
-        _kill_others(mysql)
-        transaction.events([newm().event_id])
+
+    def lose() -> None:
+        with mysql_backend.own.transaction(claims) as transaction:
+            _kill_others(mysql)
+            transaction.events([newm().event_id])
+
+    with pytest.raises(Unavailable):
+        lose()
     with mysql_backend.own.transaction(claims) as transaction:
         assert transaction.events([newm().event_id]) == {}
 
 
 def test_a_connection_lost_at_commit_leaves_the_outcome_unknown(mysql_backend: Backend, mysql: Engine) -> None:
     claims = mysql_backend.claim(3)
-    with pytest.raises(CommitUnknown), mysql_backend.own.transaction(claims) as transaction:
-        transaction.write(Writes(changes=changes_of(newm())))
-        _kill_others(mysql)
-        transaction.commit()
+
+    def lose() -> None:
+        with mysql_backend.own.transaction(claims) as transaction:
+            transaction.write(Writes(changes=changes_of(newm())))
+            _kill_others(mysql)
+            transaction.commit()
+
+    with pytest.raises(CommitUnknown):
+        lose()
     assert mysql_backend.read(newm().event_id) == [], "here it did not happen"
 
 
