@@ -48,6 +48,10 @@ class Process:
             )
 
     @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
     def running(self) -> bool:
         return self._child.poll() is None
 
