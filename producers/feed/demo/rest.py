@@ -19,8 +19,8 @@ from producers.feed.reader import Line
 SINGLE: Final = 50
 """Events announced one by one, for the latency of a request; the others go in bulk."""
 BULK: Final = 100
-TRIES: Final = 5
-"""Repetitions of a request whose outcome stayed open; with the same key they are safe."""
+TRIES: Final = 20
+"""Repetitions of a request whose outcome stayed open; with the same key they are safe. Together they outlast the lease of a gateway that was killed."""
 PAUSE_SECONDS: Final = 1.0
 _EVENTS: Final = "/api/v1/events"
 _WHOLE: Final = frozenset({"ratio_new", "ratio_old", "shares_new", "shares_old"})
