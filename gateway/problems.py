@@ -129,7 +129,9 @@ def invalid(errors: Sequence[FieldError]) -> Refused:
 def unavailable(error: Unavailable) -> Refused:
     """503: a dependency does not answer."""
     return Refused(
-        Code.DEPENDENCY_UNAVAILABLE, f"{error.dependency} does not answer at the moment; repeat the request", retry_after=RETRY_SECONDS
+        Code.DEPENDENCY_UNAVAILABLE,
+        f"{error.dependency} does not answer at the moment; repeat the request, with the same Idempotency-Key if it had one",
+        retry_after=RETRY_SECONDS,
     )
 
 

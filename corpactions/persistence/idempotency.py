@@ -48,7 +48,7 @@ class MysqlReservations:
         self._marking: asyncio.Task[None] | None = None
 
     async def reserve(self, request: KeyedRequest, event_id: str, id_count: int, subject: Subject | None) -> Claim:
-        """See :class:`corpactions.ports.Reservations`."""
+        """See :class:`corpactions.ports.reservations.Reservations`."""
         if len(self._waiting) >= MAX_WAITING:
             raise Unavailable("mysql", f"{MAX_WAITING} reservations are waiting already")
         claim: asyncio.Future[Claim] = asyncio.get_running_loop().create_future()
@@ -62,22 +62,22 @@ class MysqlReservations:
             raise Unavailable("mysql", f"no answer within {WAIT_SECONDS:g} s") from None
 
     async def reclaim(self, request: KeyedRequest) -> Claim | None:
-        """See :class:`corpactions.ports.Reservations`."""
+        """See :class:`corpactions.ports.reservations.Reservations`."""
         await self._mark()
         return await self._others.call(lambda: self._store.reclaim(request))
 
     async def reserve_version(self, request: KeyedRequest, event_id: str, function: Function, subject: Subject) -> Claim:
-        """See :class:`corpactions.ports.Reservations`."""
+        """See :class:`corpactions.ports.reservations.Reservations`."""
         return await self._others.call(lambda: self._store.insert_version(request, event_id, function, subject))
 
     def published(self, reservation: Reservation) -> None:
-        """See :class:`corpactions.ports.Reservations`."""
+        """See :class:`corpactions.ports.reservations.Reservations`."""
         self._acked.append(reservation)
         if self._marking is None or self._marking.done():
             self._marking = asyncio.create_task(self._mark_soon())
 
     async def release(self, reservation: Reservation) -> None:
-        """See :class:`corpactions.ports.Reservations`."""
+        """See :class:`corpactions.ports.reservations.Reservations`."""
         await self._others.call(lambda: self._store.release(reservation))
 
     async def close(self) -> None:

@@ -55,18 +55,18 @@ class MysqlEventReader:
         self._decode_message = decode_message
 
     async def find(self, event_id: str) -> EventView | None:
-        """See :class:`corpactions.ports.EventReader`."""
+        """See :class:`corpactions.ports.events.EventReader`."""
         return await self._read(lambda connection: self._find(connection, event_id))
 
     async def page(self, query: EventQuery) -> EventPage:
-        """See :class:`corpactions.ports.EventReader`."""
+        """See :class:`corpactions.ports.events.EventReader`."""
         rows = await self._read(lambda connection: connection.execute(_page_statement(query)).all())
         views = tuple(_view(row) for row in rows[: query.limit])
         more = len(rows) > query.limit
         return EventPage(views, PageKey(views[-1].created_at, views[-1].event_id) if more else None)
 
     async def history(self, event_id: str) -> History | None:
-        """See :class:`corpactions.ports.EventReader`. All parts are read from one snapshot."""
+        """See :class:`corpactions.ports.events.EventReader`. All parts are read from one snapshot."""
         return await self._read(lambda connection: self._history(connection, event_id), "REPEATABLE READ")
 
     async def _read(self, work: Callable[[Connection], T], isolation: IsolationLevel = "READ COMMITTED") -> T:
