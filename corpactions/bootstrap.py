@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from sqlalchemy import Engine
-
 from corpactions.domain.errors import Unavailable
 from corpactions.kafka.publisher import Publisher, PublisherConfig
 from corpactions.kafka.registry import Registry
 from corpactions.kafka.source import KafkaSource, SourceConfig
 from corpactions.kafka.topics import AUDIT, EVENTS, SUMMARIES, subject_of
 from corpactions.kafka.worker import Worker, WorkerConfig
-from corpactions.persistence.engine import MysqlConfig, connect
+from corpactions.persistence.engine import Engine, MysqlConfig, connect
 from corpactions.persistence.lifecycle import MysqlLifecycleStore
 from corpactions.persistence.securities import MysqlSecurityMaster
 from corpactions.persistence.securities_http import HttpSecurityMaster

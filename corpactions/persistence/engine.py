@@ -18,6 +18,17 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from corpactions.domain.errors import CorporateActionsError, Unavailable
 
+__all__ = [
+    "DATA_ERRORS",
+    "RETRY_TRANSACTION",
+    "Engine",
+    "MysqlConfig",
+    "connect",
+    "error_number",
+    "translate",
+    "translated",
+]
+
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
 """Longer than any statement of ours may take; shorter than a person's patience with a hung socket."""
