@@ -26,6 +26,7 @@ _ACK_SECONDS: Final = 3.0
 """How long a transaction may wait for acks; well below the session's ``wait_timeout``, which would end it."""
 _RUN_AGAIN_LIMIT: Final = 10
 """Deadlocks in a row after which the trouble is treated as MySQL's, not as bad luck."""
+_PAUSE_ADVICE: Final = "half of its last 1,000 records were rejected; mend the cause, then `corpactions partitions resume"
 Headers = Sequence[tuple[str, bytes | None]]
 
 
@@ -108,9 +109,16 @@ class Worker:
         if self._hold_until is not None and self._clock.monotonic() < self._hold_until:
             self._take(self._source.consume(1, _IDLE_SECONDS))
             return
-        if not self._held and self._hold_until is None:
-            self._take(self._source.consume(self._config.batch_records, _IDLE_SECONDS))
+        self._fetch()
         self._guarded(self._round)
+
+    def _fetch(self) -> None:
+        """A new batch when the last one is done. A probe takes along what has come since: alone, a bad record looks like a dependency that is away."""
+        room = self._config.batch_records - len(self._held)
+        if self._hold_until is not None and room:
+            self._source.resume(self._running())
+        if room and (self._hold_until is not None or not self._held):
+            self._take(self._source.consume(room, _IDLE_SECONDS))
 
     def _round(self) -> None:
         """Everything that is to be done now. While holding it is the probe: it fails again where it failed before, or all is well."""
@@ -282,13 +290,7 @@ class Worker:
             if advance.pause:
                 claim.paused = True
                 self._source.pause([claim.partition])
-                _LOG.error(
-                    "partition %d of %s is paused: half of its last 1,000 records were rejected; mend the cause, then"
-                    " `corpactions partitions resume %d`",
-                    claim.partition,
-                    claim.topic,
-                    claim.partition,
-                )
+                _LOG.error("partition %d of %s is paused: %s %d`", claim.partition, claim.topic, _PAUSE_ADVICE, claim.partition)
         self._publish(result.publications, result.advances)
 
     def _publish(self, publications: list[Publication], advances: list[Advance]) -> None:
@@ -365,8 +367,11 @@ class Worker:
         self._hold_until = None
         for breaker in self._breakers.values():
             breaker.succeeded()
-        self._source.resume([claim.partition for claim in self._claims.values() if not claim.paused])
+        self._source.resume(self._running())
         _LOG.info("going on")
+
+    def _running(self) -> list[int]:
+        return [claim.partition for claim in self._claims.values() if not claim.paused]
 
     def _paused_claims(self) -> list[Claim]:
         return [claim for claim in self._claims.values() if claim.paused]
