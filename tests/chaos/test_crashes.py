@@ -24,7 +24,7 @@ from tests.support.product import Product, product
 ROUNDS = int(os.environ.get("CA_CRASH_ROUNDS", "3"))
 LONG_ROUNDS = int(os.environ.get("CA_CRASH_ROUNDS", "20"))
 SEED = int(os.environ.get("CA_CRASH_SEED", str(time.time_ns() % 1_000_000)))
-SETTLE_SECONDS = 90.0
+SETTLE_SECONDS = 120.0
 
 
 def _round(made: Product, stack: Stack, script: Script, chance: random.Random, acked: set[Any]) -> list[str]:

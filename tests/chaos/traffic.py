@@ -15,7 +15,7 @@ from tests.chaos.script import SOUND, Script
 from tests.support.product import Product
 from tests.support.upstream import Upstream, day
 
-ANSWER_SECONDS = 60.0
+ANSWER_SECONDS = 120.0
 """How long one request is repeated before that is a failure of its own."""
 _PAUSE = 0.02
 

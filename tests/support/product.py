@@ -31,7 +31,7 @@ from infra.local.ports import Ports
 from tests.support.gateway import Backing
 
 ACCOUNTS_FILE = CLONE / "infra" / "mysql" / "accounts.yaml"
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 PARTITIONS = 12
 _READ_SECONDS = 30.0
 
