@@ -17,7 +17,7 @@ from corpactions.kafka.inspector import Inspector
 from corpactions.kafka.publisher import AsyncPublisher, PublisherConfig
 from corpactions.kafka.registry import Registry
 from corpactions.kafka.topics import AUDIT, EVENTS, subject_of
-from corpactions.persistence.idempotency import MysqlReservations
+from corpactions.persistence.idempotency import WRITERS, MysqlReservations
 from corpactions.persistence.reading import MysqlEventReader, ping
 from corpactions.persistence.reservation_store import ReservationStore
 from corpactions.persistence.threads import Threads
@@ -40,8 +40,8 @@ SWITCH_SECONDS = 0.0005
 WARM_SECONDS = 2.0
 READERS = 4
 """Threads that read: MySQL answers a look-up in well under a millisecond, so these serve thousands of reads a second."""
-CONNECTIONS = READERS + 5
-"""One each for reader threads, the writer, two for amendments, one for the health check, one spare."""
+CONNECTIONS = READERS + 2 * WRITERS + 3
+"""One for each reader thread, two for each writer (it keeps one for itself), two for amendments, one for the health check."""
 
 
 def main() -> int:

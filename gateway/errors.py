@@ -57,20 +57,19 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, RequestValidationError), "registered for that class"
         return problem_response(invalid([_parameter_error(item) for item in error.errors()]))
 
-    async def on_anything(request: Request, error: Exception) -> Response:
-        _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        return problem_response(
-            Refused(
-                Code.INTERNAL_ERROR, "the gateway met an error of its own; repeat the request, and report its correlation id if it stays"
-            )
-        )
-
     app.add_exception_handler(Refused, on_refused)
     app.add_exception_handler(Unavailable, on_unavailable)
     app.add_exception_handler(Rejected, on_rejected)
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(RequestValidationError, on_parameters)
-    app.add_exception_handler(Exception, on_anything)
+    app.add_exception_handler(Exception, _on_anything)
+
+
+async def _on_anything(request: Request, error: Exception) -> Response:
+    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return problem_response(
+        Refused(Code.INTERNAL_ERROR, "the gateway met an error of its own; repeat the request, and report its correlation id if it stays")
+    )
 
 
 def _methods(request: Request) -> list[str]:

@@ -1,7 +1,7 @@
 """Reservations for asyncio: concurrent ones share a transaction, acks are noted lazily.
 
-No request waits for others to arrive: the writer takes whatever has gathered while its previous transaction ran, so a lone request is stored at once and a
-crowd shares one durable COMMIT.
+No request waits for others to arrive: a writer takes whatever has gathered while the transactions before it ran, so a lone request is stored at once and a
+crowd shares durable COMMITs.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from corpactions.persistence.threads import WAIT_SECONDS, Threads
 from corpactions.ports.reservations import Claim, KeyedRequest, Reservation, Subject
 
 _log = logging.getLogger(__name__)
+WRITERS = 3
+"""Transactions at once: while one waits for its COMMIT to reach the disk, the next one already gathers, and the server makes several durable together."""
 BATCH = 128
 """Most reservations in one statement: about 50 KB of SQL, a few milliseconds."""
 MAX_WAITING = 1_000
@@ -40,11 +42,11 @@ class MysqlReservations:
 
     def __init__(self, store: ReservationStore) -> None:
         self._store = store
-        self._writer = Threads("reservations", 1)
+        self._writers = Threads("reservations", WRITERS)
         self._others = Threads("amendments", 2)
         self._waiting: deque[_Waiting] = deque()
         self._acked: deque[Reservation] = deque(maxlen=MAX_ACKED)
-        self._writing: asyncio.Task[None] | None = None
+        self._writing: set[asyncio.Task[None]] = set()
         self._marking: asyncio.Task[None] | None = None
 
     async def reserve(self, request: KeyedRequest, event_id: str, id_count: int, subject: Subject | None) -> Claim:
@@ -53,8 +55,10 @@ class MysqlReservations:
             raise Unavailable("mysql", f"{MAX_WAITING} reservations are waiting already")
         claim: asyncio.Future[Claim] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(NewReservation(request, event_id, id_count, subject), claim))
-        if self._writing is None or self._writing.done():
-            self._writing = asyncio.create_task(self._write())
+        if len(self._writing) < WRITERS:
+            writing = asyncio.create_task(self._write())
+            self._writing.add(writing)
+            writing.add_done_callback(self._writing.discard)
         try:
             async with asyncio.timeout(WAIT_SECONDS):
                 return await claim
@@ -82,7 +86,7 @@ class MysqlReservations:
 
     async def close(self) -> None:
         """Note the acks that are still waiting, and stop. A database that is away costs them, which is safe."""
-        running = [task for task in (self._writing, self._marking) if task is not None]
+        running = [*self._writing, *([] if self._marking is None else [self._marking])]
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
@@ -90,7 +94,7 @@ class MysqlReservations:
             await self._mark()
         except Unavailable as error:
             _log.warning("acks of %d reservations were not noted: %s", len(self._acked), error)
-        self._writer.close()
+        self._writers.close()
         self._others.close()
 
     async def _write(self) -> None:
@@ -112,11 +116,11 @@ class MysqlReservations:
         names = {item.request[:2] for item in wanted}
         if len(names) == len(wanted):
             try:
-                return await self._writer.call(lambda: self._store.insert(wanted))
+                return await self._writers.call(lambda: self._store.insert(wanted))
             except KeyTaken:
                 pass  # the ordinary answer to a repetition: look each key up below
         await self._mark()
-        return await self._writer.call(lambda: self._store.insert_or_claim(wanted))
+        return await self._writers.call(lambda: self._store.insert_or_claim(wanted))
 
     async def _mark_soon(self) -> None:
         pause = MARK_SECONDS
@@ -134,7 +138,7 @@ class MysqlReservations:
         while self._acked:
             batch = [self._acked.popleft() for _ in range(min(MARK_BATCH, len(self._acked)))]
             try:
-                await self._writer.call(lambda batch=batch: self._store.mark_published(batch))  # type: ignore[misc]
+                await self._writers.call(lambda batch=batch: self._store.mark_published(batch))  # type: ignore[misc]
             except BaseException:
                 self._acked.extendleft(reversed(batch))
                 raise

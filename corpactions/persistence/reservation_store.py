@@ -6,6 +6,7 @@ meet on its primary key: one inserts, the other finds the row and is told what i
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -62,13 +63,13 @@ class ReservationStore:
     def __init__(self, engine: Engine, lease_seconds: float) -> None:
         self._engine = engine
         self._lease = timedelta(seconds=lease_seconds)
-        self._session: PoolProxiedConnection | None = None
+        self._own = threading.local()
 
     def insert(self, wanted: Sequence[NewReservation]) -> list[Claim]:
-        """Insert all in one statement, on the expectation that every key is new. Called by one thread only.
+        """Insert all in one statement, on the expectation that every key is new.
 
         Raises:
-            KeyTaken: some key is not; nothing was stored.
+            KeyTaken: some key is not, or another session is after the same ones; nothing was stored.
             Unavailable: MySQL does not answer.
         """
         with translated():
@@ -77,7 +78,7 @@ class ReservationStore:
             try:
                 self._own_session().cursor().execute(_insert_statement([claim.reservation for claim in claims]))
             except MySQLdb.Error as error:
-                if error_number(error) == _DUPLICATE_KEY:
+                if error_number(error) in {_DUPLICATE_KEY, *RETRY_TRANSACTION}:
                     raise KeyTaken from error
                 self._drop_own_session()
                 raise
@@ -172,16 +173,18 @@ class ReservationStore:
             return _time(self._own_session())
 
     def _own_session(self) -> PoolProxiedConnection:
-        """The session of :meth:`insert`, kept open, where each statement is a transaction: two trips to the server for a whole batch."""
-        if self._session is None:
-            self._session = self._engine.raw_connection()
-            self._session.driver_connection.autocommit(True)  # type: ignore[union-attr] # MySQLdb's own method
-        return self._session
+        """The calling thread's session for :meth:`insert`, kept open, where each statement is a transaction: two trips to the server for a whole batch."""
+        session: PoolProxiedConnection | None = getattr(self._own, "session", None)
+        if session is None:
+            session = self._own.session = self._engine.raw_connection()
+            session.driver_connection.autocommit(True)  # type: ignore[union-attr] # MySQLdb's own method
+        return session
 
     def _drop_own_session(self) -> None:
-        if self._session is not None:
-            self._session.invalidate()
-            self._session = None
+        session: PoolProxiedConnection | None = getattr(self._own, "session", None)
+        if session is not None:
+            session.invalidate()
+            self._own.session = None
 
     def _transaction(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in a transaction of its own; a deadlock runs it again."""
