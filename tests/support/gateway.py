@@ -32,7 +32,7 @@ from corpactions.serde.schemas import schema_text
 from corpactions.system import SystemClock
 from infra.local.ports import Ports
 
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 DIVIDEND: dict[str, Any] = {
     "event_type": "DIVIDEND",
     "symbol": "AAPL",
