@@ -27,19 +27,21 @@ def process(change: Change, action: Action, around: Circumstances) -> Change:
     """
     change.move(Status.PROCESSING, around.started_at)
     change.state.processing_at = around.started_at
+    new = change.state.current is not None and change.state.current.filed_revision == change.state.revision
+    # Held once, when it is filed: a person who lets it go on must not find it held again by a later attempt.
+    held = new and around.policy.hold_possible_duplicate and around.similar is not None
     try:
         fields, flags = _work(change, action, around)
     except Retryable as error:
-        return _failed_attempt(change, error, around)
+        return _hold(change, around) if held else _failed_attempt(change, error, around)
     except Rejected as error:
-        if change.state.current is not None and change.state.current.filed_revision == change.state.revision:
+        if new:
             raise
         change.dead_letter = change.releases = True
         return _fail(change, error, around)
+    if held:
+        return _hold(change, around)
     if around.similar is not None and action is not Action.REPROCESSED:
-        if around.policy.hold_possible_duplicate:
-            change.dead_letter = change.holds = True
-            return _fail(change, _possible_duplicate(change, around.similar), around)
         flags.append(Flag.POSSIBLE_DUPLICATE)
         fields["possible_duplicate_of"] = around.similar
     return _complete(change, action, fields, flags, around)
@@ -95,10 +97,12 @@ def _fail(change: Change, error: Retryable | Rejected, around: Circumstances) ->
     return close(change, Action.FAILED)
 
 
-def _possible_duplicate(change: Change, similar: str) -> Rejected:
+def _hold(change: Change, around: Circumstances) -> Change:
     state = change.state
-    return Rejected(
+    change.dead_letter = change.holds = True
+    error = Rejected(
         "possible_duplicate",
-        f"{state.symbol} already has event {similar} of type {state.event_type} on {state.key_date} under another reference;"
+        f"{state.symbol} already has event {around.similar} of type {state.event_type} on {state.key_date} under another reference;"
         " REPROCESS this event if both are real, DISCARD it if not",
     )
+    return _fail(change, error, around)

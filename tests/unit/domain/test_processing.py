@@ -102,6 +102,17 @@ def test_a_like_event_is_held_by_policy_until_a_person_says_that_both_are_real()
     assert Flag.POSSIBLE_DUPLICATE not in bench.now.flags
 
 
+def test_a_like_event_is_held_at_once_although_its_lookup_fails_and_never_again_by_a_later_attempt() -> None:
+    bench = Bench(Policy(hold_possible_duplicate=True))
+    bench.change(newm(), FAILURE, similar=event_id(8))
+    assert (bench.now.status, bench.now.attempts) == (Status.FAILED, 0)
+    bench.change(decision(Function.REPROCESS, 1, V1, 1), FAILURE)
+    assert (bench.now.status, bench.now.attempts) == (Status.PENDING, 1)
+    bench.keep(retry(bench.now, newm(), bench.around(AAPL, similar=event_id(8))))
+    assert bench.now.status is Status.COMPLETED, "the person's decision stands"
+    assert Flag.POSSIBLE_DUPLICATE in bench.now.flags
+
+
 def test_reprocess_starts_over_from_the_stored_terms() -> None:
     bench = failed(newm(dividend("0.75")))
     change = bench.change(decision(Function.REPROCESS, 1, V1, 1))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from consumers.lifecycle import handler as handler_module
@@ -273,3 +275,17 @@ def test_a_retry_that_the_database_refuses_is_given_up_and_the_symbol_waits_for_
     assert header(letter, "ca-code") == b"refused_by_database"
     assert parked(desk).state == "HELD"
     assert desk.due(1_000) is None
+
+
+def test_a_held_record_that_can_no_longer_be_read_is_given_up_and_its_queue_is_kept(desk: Desk) -> None:
+    desk.say(newm(), newm(event=2))
+    tables = desk.shop.database.tables
+    tables.parked["AAPL"] = replace(parked(desk), record=parked(desk).record._replace(value=b"of another age"))
+    (letter,) = letters(desk.due(11) or [])
+    assert header(letter, "ca-code") == b"not_avro"
+    assert parked(desk).state == "HELD"
+    assert desk.queued_offsets() == [1]
+    heal(desk)
+    desk.say(canc(2))
+    desk.due()
+    assert desk.status(2) == "COMPLETED"
