@@ -48,11 +48,12 @@ check: install ## Format, lint, types and import contracts, without changing any
 	@$(PYTHON) -m ruff format --check --quiet .
 	@$(PYTHON) -m ruff check --quiet .
 	@$(PYTHON) -m mypy
-	@.venv/bin/lint-imports
+	@.venv/bin/lint-imports --no-cache 2>&1 | tail -n 4
+	@$(PYTHON) infra/audit.py --offline
 
 .PHONY: test
 test: check ## Every check and test: this is what CI runs
-	@$(PYTEST) $(PARALLEL) tests
+	@$(PYTEST) $(PARALLEL) --cov --cov-report=term --cov-fail-under=90 tests
 
 .PHONY: test-unit
 test-unit: install ## The tests that need no server
@@ -73,6 +74,10 @@ bench: install ## Measure: one JSON object per line, each figure with its floor
 .PHONY: test-containers
 test-containers: install ## The tests on real servers once more, with the servers in containers (needs Docker)
 	@CA_TEST_STACK=containers $(PYTEST) $(PARALLEL) tests/contract tests/integration tests/e2e
+
+.PHONY: audit
+audit: install ## Are the packages as pinned, and is one of them known to be vulnerable?
+	@$(PYTHON) infra/audit.py
 
 .PHONY: compose-env
 compose-env: ## Generate the passwords of the containers in .env (what is there stays)
