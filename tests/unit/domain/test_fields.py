@@ -47,6 +47,8 @@ def test_a_good_value_has_no_problem(check: Check, value: str) -> None:
         (fields.actor_problem, "a" * 129),
         (fields.reason_problem, "a" * 2_000),
         (fields.reason_problem, "bell\x07"),
+        (fields.reason_problem, " \n"),
+        (fields.actor_problem, " ann"),
     ],
 )
 def test_a_bad_value_is_told_with_its_mend(check: Check, value: str) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from corpactions.domain.identity import (
     content_sha256,
     feed_event_id,
+    id_range,
     isin_is_valid,
     nth_id,
     partition_of,
@@ -78,6 +79,10 @@ def test_feed_ids_differ_with_what_the_announcement_is_known_by(one: list[str], 
 
 def test_a_range_counts_over_the_whole_number() -> None:
     assert nth_id("00000000-0000-7000-8000-0000ffffffff", 1) == "00000000-0000-7000-8000-000100000000"
+    assert id_range("00000000-0000-7000-8000-0000ffffffff", 2) == [
+        "00000000-0000-7000-8000-0000ffffffff",
+        "00000000-0000-7000-8000-000100000000",
+    ]
 
 
 CONTENT: dict[str, Any] = {

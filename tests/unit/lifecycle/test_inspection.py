@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from consumers.lifecycle.inspection import REDRIVE_HEADER, Inspector
+from consumers.lifecycle.letters import RECORD_BYTES
 from corpactions.domain.errors import Unavailable
 from corpactions.domain.messages import Message
 from corpactions.ports.records import Record
@@ -28,6 +29,8 @@ def test_a_record_in_its_place_is_a_message() -> None:
         (GOOD._replace(partition=(GOOD.partition + 1) % PARTITIONS), "wrong_partition"),
         (GOOD._replace(value=None), "null_value"),
         (GOOD._replace(value=b"x" * 1_000_000), "not_avro"),
+        (GOOD._replace(value=b"x" * (RECORD_BYTES + 1)), "record_too_large"),
+        (GOOD._replace(headers=(("h", b"x" * (RECORD_BYTES + 1)),)), "record_too_large"),
     ],
 )
 def test_anything_else_is_refused(bad: Record, code: str) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from consumers.lifecycle.letters import REASON_CHARACTERS, dead_letter, rejection
+import pytest
+
+from consumers.lifecycle.letters import REASON_CHARACTERS, RECORD_BYTES, dead_letter, rejection, size_of
 from corpactions.domain.errors import Rejected
 from tests.support.announcing import newm, record
 from tests.support.lifecycle import TOPICS, header
@@ -56,3 +58,22 @@ def test_the_audit_record_of_a_rejection_takes_its_time_from_the_record() -> Non
     told = rejection(ORIGINAL, newm(), Rejected("code", "reason"))
     assert told.recorded_at == ORIGINAL.timestamp
     assert told.correlation_id == newm().correlation_id
+
+
+@pytest.mark.parametrize("key", [b"AAPL", None])
+def test_a_record_too_large_for_a_letter_is_named_and_left_where_it_is(key: bytes | None) -> None:
+    letter = dead_letter(ORIGINAL._replace(key=key, value=b"\x00" * (RECORD_BYTES + 1)), "record_too_large", "reason", 0, TOPICS)
+    assert (letter.key, letter.value, letter.partition) == (key, None, 7)
+    assert header(letter, "ca-omitted").endswith(b" bytes")
+    assert header(letter, "kafka_dlt-original-offset") == bytes.fromhex("0000000200000000")
+
+
+def test_a_key_too_large_for_a_letter_is_left_out_too() -> None:
+    letter = dead_letter(ORIGINAL._replace(key=b"k" * (RECORD_BYTES + 1)), "record_too_large", "reason", 0, TOPICS)
+    assert (letter.key, letter.value, letter.partition) == (None, None, 7)
+
+
+def test_the_largest_record_is_carried_whole() -> None:
+    room = RECORD_BYTES - size_of(ORIGINAL._replace(value=None))
+    original = ORIGINAL._replace(value=b"x" * room)
+    assert dead_letter(original, "code", "reason", 0, TOPICS).value == original.value
