@@ -29,10 +29,12 @@ class Utterance(NamedTuple):
 
 @dataclass
 class Script:
-    """Makes records up. Events are remembered, so that later records amend, cancel and repeat them."""
+    """Makes records up. Events are remembered, so that later records amend, cancel and repeat them; one in seventeen is of a ``failing`` symbol."""
 
     product: Product
     chance: random.Random
+    symbols: tuple[str, ...] = SOUND
+    failing: tuple[str, ...] = ()
     events: list[Message] = field(default_factory=list)
     _versions: dict[str, int] = field(default_factory=dict)
     _said: list[Message] = field(default_factory=list)
@@ -55,7 +57,7 @@ class Script:
         return self._announce()
 
     def _announce(self) -> Utterance:
-        symbol = self.chance.choice(SOUND if self.chance.random() < 0.94 else FLAKY + DOWN)
+        symbol = self.chance.choice(self.failing if self.failing and self.chance.random() < 0.06 else self.symbols)
         reference = f"R{len(self.events)}" if self.chance.random() < 0.5 else None
         if reference and self.chance.random() < 0.1:
             reference = f"R{self.chance.randrange(len(self.events) + 1)}"

@@ -48,7 +48,7 @@ def _run(rounds: int, stack: Stack, endpoints: dict[str, Any], folder: Path, sec
     print(f"CA_CRASH_SEED={SEED}")
     security_master.failing = dict.fromkeys(DOWN, -1)
     with product(endpoints, folder, CA_SECURITY_MASTER_URL=security_master.url) as made:
-        script = Script(made, random.Random(SEED))
+        script = Script(made, random.Random(SEED), failing=FLAKY + DOWN)
         acked: set[Any] = set()
         made.start_gateway()
         made.start_worker()
