@@ -9,12 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import worker
+from tests.benchmarks import end_to_end, worker
 from tests.support.stack import servers
 
 BENCHMARKS: dict[str, Callable[..., None]] = {
     "worker.apply": partial(worker.apply, workers=1, name="worker.apply"),
     "worker.apply.two": partial(worker.apply, workers=2, name="worker.apply.two"),
+    "end_to_end.latency": end_to_end.latency,
+    "end_to_end.max": end_to_end.maximum,
 }
 
 

@@ -28,7 +28,8 @@ class BareTable:
     ``CREATE TABLE … LIKE`` keeps it true to the real one whatever becomes of that.
     """
 
-    def __init__(self, backing: Backing, connections: int) -> None:
+    def __init__(self, backing: Backing, connections: int = 1, statement_rows: int = STATEMENT_ROWS) -> None:
+        self._statement_rows = statement_rows
         self._engine = connect(replace(backing.mysql_config(), pool_size=connections, wait_timeout_seconds=_SESSION_SECONDS))
         self._sessions = [self._engine.raw_connection() for _ in range(connections)]
         self._reader = backing.connection()
@@ -44,8 +45,8 @@ class BareTable:
             head = bulk.insert(_TABLE, self._columns)
             literals = [bulk.row(*map(_literal, values)) for values in rows]
             yield [
-                (head + ",".join(literals[start : start + STATEMENT_ROWS])).encode("latin-1")
-                for start in range(0, len(literals), STATEMENT_ROWS)
+                (head + ",".join(literals[start : start + self._statement_rows])).encode("latin-1")
+                for start in range(0, len(literals), self._statement_rows)
             ]
 
     def _next_rows(self, limit: int) -> list[tuple[Any, ...]]:
@@ -65,6 +66,10 @@ class BareTable:
             started = time.perf_counter()
             list(threads.map(_run, self._sessions, [statements[number::count] for number in range(count)]))
             return time.perf_counter() - started
+
+    def run(self, statement: bytes) -> None:
+        """Run one statement on the first connection; it is durable when this returns."""
+        _run(self._sessions[0], [statement])
 
     def close(self) -> None:
         """Close the connections; the table goes with its database."""

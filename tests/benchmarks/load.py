@@ -90,6 +90,9 @@ def open_loop(port: int, prepared: Iterator[bytes], rate: int, seconds: float) -
         tasks = []
 
         async def one(due: float) -> None:
+            if not idle:
+                opened.append(await _connect(port))
+                idle.append(opened[-1])
             connection = idle.pop()
             statuses.append(await connection.ask(next(prepared)))
             latencies.append(time.perf_counter() - due)

@@ -20,6 +20,9 @@ SYMBOLS = 2_400
 KNOWN = 2_280
 """The first so many are in the security master; one event in twenty is about a symbol that nobody knows."""
 
+_UNACKNOWLEDGED = 50_000
+"""At most so many on their way at once: half of what the client's queue holds."""
+
 
 class Announced(NamedTuple):
     """A record, ready to be sent."""
@@ -81,6 +84,8 @@ class Market:
 
     def send(self, announcements: Iterable[Announced]) -> None:
         """Put announcements on the topic, all acknowledged."""
-        for key, value in announcements:
+        for number, (key, value) in enumerate(announcements):
+            if number % _UNACKNOWLEDGED == 0:
+                self._upstream.flush()
             self._upstream.post(key, value)
         self._upstream.flush()

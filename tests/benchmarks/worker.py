@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from statistics import median
@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from corpactions.kafka.inspector import Inspector
 from tests.benchmarks import bare
 from tests.benchmarks.machine import Meter, Reading, Usage, listener, resident_mib
-from tests.benchmarks.market import Market
+from tests.benchmarks.market import Announced, Market
 from tests.benchmarks.output import report
 from tests.support.product import PARTITIONS, Product, product
 
@@ -48,41 +48,68 @@ class Interval(NamedTuple):
 class Line:
     """Workers on a topic, and the instruments that watch them."""
 
-    def __init__(self, made: Product, workers: int) -> None:
+    def __init__(self, made: Product) -> None:
         self.made = made
         self.market = Market(made)
         self.market.open()
+        self.expected = 0
         self._connection = made.backing.connection()
+        ports = {"mysqld": made.endpoints["mysql"]["port"], "kafka": int(made.endpoints["kafka"].rpartition(":")[2])}
+        self.servers = {name: [listener(port)] for name, port in ports.items()}
+
+    def start(self, workers: int) -> None:
+        """Start workers in the place of those before, and wait until each has its share of the partitions."""
+        self.made.stop()
+        owners = self._owners()
+        del self.made.workers[:]
         for _ in range(workers):
-            made.start_worker()
-        made.wait("each worker has its share of the partitions", lambda: self._shared(workers), 60.0)
-        self.worker_pids = [worker.pid for worker in made.workers]
-        servers = {"mysqld": made.endpoints["mysql"]["port"], "kafka": int(made.endpoints["kafka"].rpartition(":")[2])}
-        self.servers = {name: [listener(port)] for name, port in servers.items()}
-        self.meter = Meter({**self.servers, "worker": self.worker_pids})
+            self.made.start_worker()
+
+        def shared() -> bool:
+            found = self._owners()
+            return len(found) == workers and found.isdisjoint(owners)
+
+        self.made.wait("each worker has its share of the partitions", shared, 60.0)
+
+    @property
+    def groups(self) -> dict[str, list[int]]:
+        """The processes, by what they are."""
+        gateways = {"gateway": [gateway.pid for gateway in self.made.gateways]} if self.made.gateways else {}
+        return {**self.servers, "worker": [worker.pid for worker in self.made.workers], **gateways}
+
+    def check(self) -> None:
+        """Everything was applied: a run that lost its way has no figures."""
+        self.made.settle(_PATIENCE_SECONDS)
+        completed = self.made.sql("SELECT COUNT(*) FROM events WHERE status = 'COMPLETED'")[0][0]
+        letters = len(self.made.letters())
+        if completed != self.expected or letters:
+            raise RuntimeError(f"{completed} of {self.expected} events are COMPLETED, {letters} dead letters:\n{self.made.logs()}")
 
     def close(self) -> None:
-        """Check that everything was applied, since a run that lost its way has no figures, and let go."""
-        self.made.settle()
-        completed = self.made.sql("SELECT COUNT(*) FROM events WHERE status = 'COMPLETED'")[0][0]
+        """Let go."""
         self._connection.close()
-        if completed != self.market.announced or self.made.letters():
-            raise RuntimeError(f"{completed} of {self.market.announced} events are COMPLETED:\n{self.made.logs()}")
+
+    def announce(self, records: Iterable[Announced], count: int) -> None:
+        """Put so many prepared dividends on the topic."""
+        self.market.send(records)
+        self.expected += count
 
     def apply(self, count: int) -> Interval:
-        """Announce so many dividends and watch the workers apply them."""
+        """Announce so many dividends and watch the workers apply them: from the first commit to the last."""
         records = list(self.market.dividends(count))
         before = self.committed()
         with self._frozen():
-            self.market.send(records)
-        return self.watch(before, before + count)
+            self.announce(records, count)
+        meter = Meter(self.groups)
+        first = self._wait_beyond(before)
+        opened = meter.read()
+        last = self._wait_beyond(before + count - 1)
+        return Interval(opened, meter.read(), last - first)
 
-    def watch(self, start: int, end: int) -> Interval:
-        """From the first commit after ``start`` events to that of the last of ``end``."""
-        first = self._wait_beyond(start)
-        opened = self.meter.read()
-        last = self._wait_beyond(end - 1)
-        return Interval(opened, self.meter.read(), last - first)
+    def records_per_transaction(self) -> float:
+        """How full the batches were, over everything so far: all events of one have the same time of beginning."""
+        events, batches = self.made.sql("SELECT COUNT(*), COUNT(DISTINCT processing_at) FROM events")[0]
+        return round(float(events / batches), 1)
 
     def committed(self) -> int:
         """How many records were decided, as of the last commit."""
@@ -108,18 +135,20 @@ class Line:
             for worker in self.made.workers:
                 worker.send(signal.SIGCONT)
 
-    def _shared(self, workers: int) -> bool:
-        rows = self.made.sql("SELECT COUNT(*), COUNT(DISTINCT owner) FROM partition_progress WHERE owner <> ''")
-        return rows == [(PARTITIONS, workers)]
+    def _owners(self) -> set[str]:
+        """Who has the partitions; empty before each of them has an owner."""
+        owners = [str(owner) for (owner,) in self.made.sql("SELECT owner FROM partition_progress")]
+        return set(owners) if len(owners) == PARTITIONS else set()
 
 
 @contextmanager
 def line(endpoints: Mapping[str, Any], workers: int) -> Iterator[Line]:
     """Workers that each have their share of an empty topic."""
     with tempfile.TemporaryDirectory(prefix="benchmark-") as logs, product(endpoints, Path(logs), **_SETTINGS) as made:
-        with closing(Line(made, workers)) as started:
+        with closing(Line(made)) as started:
+            started.start(workers)
             yield started
-        made.stop()
+            started.check()
 
 
 class Floor:
@@ -170,6 +199,16 @@ def apply(endpoints: Mapping[str, Any], workers: int, name: str, *, quick: bool)
             usage.add(*interval)
             rates.append(interval.rate)
             floors.append(floor.rate(events))
-        spread: dict[str, Any] = {"rounds": [round(rate) for rate in rates], "floor_rounds": [round(rate) for rate in floors]}
-        report(name, median(rates), "events/s", median(floors), **usage.keys(), **floor.keys(), **spread)
-        report(f"{name}.memory", resident_mib(started.worker_pids), "MiB", processes=workers)
+        more: dict[str, Any] = {
+            "rounds": [round(rate) for rate in rates],
+            "floor_rounds": [round(rate) for rate in floors],
+            "records_per_transaction": started.records_per_transaction(),
+        }
+        report(name, median(rates), "events/s", median(floors), **usage.keys(), **floor.keys(), **more)
+        report_memory(name, started)
+
+
+def report_memory(name: str, started: Line) -> None:
+    """One line for each kind of process."""
+    for kind, pids in started.groups.items():
+        report(f"{name}.memory.{kind}", resident_mib(pids), "MiB", processes=len(pids))

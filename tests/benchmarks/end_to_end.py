@@ -1,0 +1,119 @@
+"""end_to_end.max: what two workers sustain while there is always more to do. end_to_end.latency: from a POST to its COMPLETED row at a steady rate."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from statistics import quantiles
+from typing import Any
+
+from tests.benchmarks.bare import BareTable
+from tests.benchmarks.chain import Chain
+from tests.benchmarks.load import open_loop, requests
+from tests.benchmarks.machine import Meter, Usage
+from tests.benchmarks.market import SYMBOLS, isin, symbol
+from tests.benchmarks.output import report
+from tests.benchmarks.watcher import Watcher
+from tests.benchmarks.worker import Floor, Interval, Line, line, report_memory
+
+WORKERS = 2
+RATE = 167
+"""Events a second: ten thousand a minute."""
+ROUNDS = 3
+_MARGIN = 1.5
+"""So much more than the rate of a short run is put on the topic, so that it cannot run empty."""
+_CHUNK = 50_000
+_POLL_SECONDS = 0.25
+_CHAIN_EVENTS = 400
+
+
+def maximum(endpoints: Mapping[str, Any], *, quick: bool) -> None:
+    """Measure and print end_to_end.max."""
+    seconds, trial = (5.0, 10_000) if quick else (60.0, 40_000)
+    with line(endpoints, WORKERS) as started, closing(Floor(started, WORKERS)) as floor:
+        rate = started.apply(trial).rate
+        started.made.stop()
+        count = int(rate * seconds * _MARGIN)
+        started.announce(started.market.dividends(count), count)
+        started.start(WORKERS)
+        interval, left = _sustained(started, seconds)
+        usage = Usage()
+        usage.add(*interval)
+        took = round(interval.after.at - interval.before.at, 1)
+        started.check()
+        more = {"seconds": took, "backlog_left": left, **usage.keys(), "records_per_transaction": started.records_per_transaction()}
+        report("end_to_end.max", interval.rate, "events/s", floor.rate(_CHUNK), **more, **floor.keys())
+        report_memory("end_to_end.max", started)
+
+
+def _sustained(started: Line, seconds: float) -> tuple[Interval, int]:
+    """Watch for so long, or until only the last batches are left. Returns what was seen, and how many records were left."""
+    meter = Meter(started.groups)
+    first, before = started.committed(), meter.read()
+    last, after = first, before
+    while after.at < before.at + seconds:
+        time.sleep(_POLL_SECONDS)
+        committed, now = started.committed(), meter.read()
+        if committed >= started.expected:
+            break  # the topic ran empty meanwhile: the interval ends where it had certainly not
+        last, after = committed, now
+    return Interval(before, after, last - first), started.expected - last
+
+
+def latency(endpoints: Mapping[str, Any], *, quick: bool) -> None:
+    """Measure and print end_to_end.latency."""
+    seconds = 3.0 if quick else 8.0
+    with line(endpoints, WORKERS) as started:
+        gateway_port = _start_gateway(started)
+        usage = Usage()
+        found: list[float] = []
+        floors: list[float] = []
+        prepared = _announcements()
+        with (
+            closing(Chain(started.made, next(started.market.dividends(1)))) as chain,
+            closing(BareTable(started.made.backing, statement_rows=1)) as table,
+        ):
+            _post(started, gateway_port, prepared, 1.0)
+            for _ in range(ROUNDS):
+                meter = Meter(started.groups)
+                before = meter.read()
+                taken = _post(started, gateway_port, prepared, seconds)
+                usage.add(before, meter.read(), len(taken))
+                found += taken
+                for statements in table.copied(_CHUNK):
+                    floors += chain.run(statements[-_CHAIN_EVENTS:], table)
+        for percent in (50, 95, 99):
+            value, floor = (quantiles(series, n=100)[percent - 1] * 1000 for series in (found, floors))
+            report(f"end_to_end.latency.p{percent}_at_{RATE}", value, "ms", floor, less_is_better=True, events=len(found), **usage.keys())
+        report_memory("end_to_end.latency", started)
+
+
+def _start_gateway(started: Line) -> int:
+    started.made.start_gateway()
+    return int(started.made.gateway_url.rpartition(":")[2])
+
+
+def _post(started: Line, port: int, prepared: Iterator[tuple[str, bytes]], seconds: float) -> list[float]:
+    """Announce at the steady rate: for each event the seconds from its sending to its COMPLETED row, as another connection sees it."""
+    with Watcher(started.made.backing) as watcher:
+        _, statuses = open_loop(port, requests("/api/v1/events", watcher.watched(prepared), lambda: str(uuid.uuid4())), RATE, seconds)
+        if wrong := [status for status in statuses if status != 201]:
+            raise RuntimeError(f"{len(wrong)} of {len(statuses)} answers were not 201: {sorted(set(wrong))}\n{started.made.logs()}")
+        started.expected += len(statuses)
+        return watcher.latencies(len(statuses))
+
+
+def _announcements() -> Iterator[tuple[str, bytes]]:
+    """Source references and submissions without end."""
+    today = datetime.now(UTC).date()
+    isins = [isin(number) for number in range(SYMBOLS)]
+    for number in range(SYMBOLS * 1000):
+        turn, security = divmod(number, SYMBOLS)
+        reference, day = f"REST-{number:08}", (today + timedelta(days=30 + turn)).isoformat()
+        payload = {"amount_per_share": "0.25", "currency": "USD", "ex_date": day, "record_date": day}
+        event = {"event_type": "DIVIDEND", "symbol": symbol(security), "isin": isins[security], "source_reference": reference}
+        yield reference, json.dumps(event | {"payload": payload}).encode()
