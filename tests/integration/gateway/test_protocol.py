@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -166,14 +167,18 @@ def test_the_description_stands_alone(client: httpx.Client) -> None:
 
 def test_shutting_down_finishes_what_is_in_flight_and_loses_no_ack(made: Backing) -> None:
     with gateway(made) as process, ThreadPoolExecutor(9) as pool:
+        connected = threading.Barrier(9)
         locked = made.connection()
         locked.cursor().execute("LOCK TABLES idempotency_keys WRITE")
 
         def submit(number: int) -> httpx.Response:
             with httpx.Client(base_url=process.url, timeout=20, trust_env=False) as client:
+                client.get("/health/live")
+                connected.wait(30)
                 return post(client, EVENTS, DIVIDEND | {"symbol": f"Z{number}"})
 
         asked = [pool.submit(submit, number) for number in range(8)]
+        connected.wait(30)
         time.sleep(1.0)
         stopping = pool.submit(process.stop)
         time.sleep(0.3)
