@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Event
 from typing import Final
 
-from infra.local.errors import Cancelled, LocalStackError
+from infra.local.errors import Cancelled, EndedWhileStarting, LocalStackError
 from infra.local.layout import RunDir
 
 _POLL_SECONDS: Final = 0.02
@@ -54,13 +54,14 @@ class ManagedProcess:
         """Wait until ``probe`` answers true.
 
         Raises:
-            LocalStackError: the process ended, or ``timeout`` seconds passed.
+            EndedWhileStarting: the process ended.
+            LocalStackError: ``timeout`` seconds passed.
             Cancelled: ``cancel`` was set.
         """
         deadline = time.monotonic() + timeout
         while not probe():
             if self.pid is None:
-                raise LocalStackError(f"{self.name} ended while starting: {self.last_line()}", f"see {self.log}")
+                raise EndedWhileStarting(f"{self.name} ended while starting: {self.last_line()}", f"see {self.log}")
             if time.monotonic() > deadline:
                 raise LocalStackError(f"{self.name} is not ready after {timeout:.0f} s: {self.last_line()}", f"see {self.log}")
             if cancel.wait(5 * _POLL_SECONDS):

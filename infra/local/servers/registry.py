@@ -6,6 +6,7 @@ import urllib.request
 from typing import ClassVar
 
 from infra.local import versions
+from infra.local.errors import EndedWhileStarting
 from infra.local.install.java import JAVA, install_registry
 from infra.local.ports import HOST
 from infra.local.servers.base import Server
@@ -29,6 +30,17 @@ class RegistryServer(Server):
     def install(self) -> None:
         """Fetch it once."""
         install_registry(self.cancel)
+
+    def start(self) -> bool:
+        """Start it, once more if it ends by itself.
+
+        On fresh data it creates its topics and uses them at once; a busy broker may not know them yet, and then it gives
+        up. The second time they are there.
+        """
+        try:
+            return super().start()
+        except EndedWhileStarting:
+            return super().start()
 
     def ready(self) -> bool:
         """Whether it lists its subjects, which it can only once it has read its topics."""
