@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from types import FrameType
 
 import uvicorn
 
@@ -53,9 +55,16 @@ def main() -> int:
         return 1
     logs.configure("gateway", settings.instance or f"{socket.gethostname()}:{os.getpid()}", settings.log_level)
     sys.setswitchinterval(SWITCH_SECONDS)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end)
     server = uvicorn.Server(_config(settings))
     server.run()
     return 0 if server.started else 1
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    """Before it serves, a signal ends the gateway at once; afterwards uvicorn raises the one that it has obeyed again, which is no failure either."""
+    raise SystemExit(0)
 
 
 def _config(settings: Settings) -> uvicorn.Config:
