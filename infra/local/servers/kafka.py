@@ -34,7 +34,7 @@ _SETTINGS: Final = {
     "message.max.bytes": str(4 * 1024**2),
     "replica.fetch.max.bytes": str(4 * 1024**2),
     # A killed broker is let in again as soon as its old self counts as gone.
-    "broker.session.timeout.ms": "3000",
+    "broker.session.timeout.ms": "5000",
     "broker.heartbeat.interval.ms": "500",
     # Quick rebalances: tests stop and start members all the time.
     "group.initial.rebalance.delay.ms": "0",
