@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from infra.local.stack import Stack
 from tests.chaos.script import Script
 from tests.chaos.traffic import KafkaSender
 from tests.support.checker import judge
-from tests.support.product import Product, product
+from tests.support.product import Process, Product, product
 
 OUTAGE_SECONDS = 4.0
 SETTLE_SECONDS = 90.0
@@ -47,6 +48,10 @@ def _traffic(made: Product) -> Iterator[KafkaSender]:
         sender.finish()
     made.settle(SETTLE_SECONDS)
     judge(made, acked=sender.acked)
+
+
+def _has_claimed(worker: Process) -> bool:
+    return "claimed" in worker.log()
 
 
 def _frozen(server: Part) -> None:
@@ -105,8 +110,8 @@ def test_a_frozen_worker_with_an_open_transaction_loses_it(made: Product) -> Non
 def test_workers_come_and_go_while_events_flow(made: Product) -> None:
     with _traffic(made):
         for _ in range(3):
-            made.start_worker()
-            time.sleep(2.0)
+            joining = made.start_worker()
+            made.wait("the one that joins has its part", partial(_has_claimed, joining))
             leaving = next(worker for worker in made.workers if worker.running)
             assert leaving.stop() == 0, leaving.log()
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 
+from corpactions.domain.errors import Unavailable
 from corpactions.domain.securities import Security
 from corpactions.kafka.inspector import Inspector
 from corpactions.kafka.reader import TopicReader
@@ -222,7 +223,9 @@ class Product:
 
         def done() -> bool:
             assert any(worker.running for worker in self.workers), f"no worker is left:\n{self.logs()}"
-            return self.settled(held)
+            with suppress(Unavailable):  # a broker that has just come back may not know its own ends yet
+                return self.settled(held)
+            return False
 
         self.wait("everything is decided and acknowledged", done, seconds)
 
