@@ -5,18 +5,20 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import end_to_end, worker
+from tests.benchmarks import end_to_end, gateway, serde, worker
 from tests.support.stack import servers
 
-BENCHMARKS: dict[str, Callable[..., None]] = {
-    "worker.apply": partial(worker.apply, workers=1, name="worker.apply"),
-    "worker.apply.two": partial(worker.apply, workers=2, name="worker.apply.two"),
-    "end_to_end.latency": end_to_end.latency,
-    "end_to_end.max": end_to_end.maximum,
+BENCHMARKS: dict[str, Callable[[Mapping[str, Any], bool], None]] = {
+    "serde": lambda _endpoints, _quick: serde.measure(),
+    "gateway.single": lambda endpoints, quick: gateway.measure(endpoints, "gateway.single", quick=quick),
+    "gateway.bulk": lambda endpoints, quick: gateway.measure(endpoints, "gateway.bulk", quick=quick),
+    "worker.apply": lambda endpoints, quick: worker.apply(endpoints, "worker.apply", 1, quick=quick),
+    "worker.apply.two": lambda endpoints, quick: worker.apply(endpoints, "worker.apply.two", 2, quick=quick),
+    "end_to_end.latency": lambda endpoints, quick: end_to_end.latency(endpoints, quick=quick),
+    "end_to_end.max": lambda endpoints, quick: end_to_end.maximum(endpoints, quick=quick),
 }
 
 
@@ -31,11 +33,7 @@ def main() -> None:
     folder = Path(os.environ.get("CA_RUN_DIR", ".run")).absolute() / "benchmarks"
     with servers(folder) as endpoints:
         for name in options.names or BENCHMARKS:
-            _run(BENCHMARKS[name], endpoints, quick=options.quick)
-
-
-def _run(benchmark: Callable[..., None], endpoints: Mapping[str, Any], *, quick: bool) -> None:
-    benchmark(endpoints, quick=quick)
+            BENCHMARKS[name](endpoints, options.quick)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ RATE = 167
 ROUNDS = 3
 _MARGIN = 1.5
 """So much more than the rate of a short run is put on the topic, so that it cannot run empty."""
+_STILL_SECONDS, _BREATH_SECONDS = 6.0, 0.5
+_PORTION = 10_000
 _CHUNK = 50_000
 _POLL_SECONDS = 0.25
 _CHAIN_EVENTS = 400
@@ -35,11 +37,7 @@ def maximum(endpoints: Mapping[str, Any], *, quick: bool) -> None:
     """Measure and print end_to_end.max."""
     seconds, trial = (5.0, 10_000) if quick else (60.0, 40_000)
     with line(endpoints, WORKERS) as started, closing(Floor(started, WORKERS)) as floor:
-        rate = started.apply(trial).rate
-        started.made.stop()
-        count = int(rate * seconds * _MARGIN)
-        started.announce(started.market.dividends(count), count)
-        started.start(WORKERS)
+        _heap_up(started, int(started.apply(trial).rate * seconds * _MARGIN))
         interval, left = _sustained(started, seconds)
         usage = Usage()
         usage.add(*interval)
@@ -50,10 +48,20 @@ def maximum(endpoints: Mapping[str, Any], *, quick: bool) -> None:
         report_memory("end_to_end.max", started)
 
 
+def _heap_up(started: Line, count: int) -> None:
+    """Have so many records wait on the topic: they are produced while the workers hold still, with a breath now and then for their heartbeats."""
+    while started.expected - started.committed() < count:
+        with started.frozen():
+            breath = time.monotonic() + _STILL_SECONDS
+            while time.monotonic() < breath and started.expected - started.committed() < count:
+                started.announce(started.market.dividends(_PORTION), _PORTION)
+        time.sleep(_BREATH_SECONDS)
+
+
 def _sustained(started: Line, seconds: float) -> tuple[Interval, int]:
     """Watch for so long, or until only the last batches are left. Returns what was seen, and how many records were left."""
     meter = Meter(started.groups)
-    first, before = started.committed(), meter.read()
+    first, before = started.wait_beyond(started.committed()), meter.read()
     last, after = first, before
     while after.at < before.at + seconds:
         time.sleep(_POLL_SECONDS)

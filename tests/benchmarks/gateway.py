@@ -1,4 +1,4 @@
-"""gateway.single and gateway.bulk: ``python -m tests.benchmarks.gateway [--seconds 4] [--rounds 3]``.
+"""gateway.single and gateway.bulk: how many announcements the gateway takes one by one and in bulk, and how long one takes.
 
 The floor of a single announcement is a FastAPI echo of a ten-field model under the same server settings; that of a bulk one is a bare producer that sends
 the same bytes to the same topic. Floor and value are measured in turns, so that a neighbour on the machine hits both.
@@ -6,7 +6,6 @@ the same bytes to the same topic. Floor and value are measured in turns, so that
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import multiprocessing
@@ -15,9 +14,10 @@ import socket
 import sys
 import time
 import uuid
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from statistics import median, quantiles
+from typing import Any
 
 import uvicorn
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -26,9 +26,11 @@ from pydantic import BaseModel
 
 from infra.local.ports import Ports
 from tests.benchmarks.load import closed_loop, open_loop, requests
+from tests.benchmarks.output import report
 from tests.support.gateway import DIVIDEND, Backing, Gateway, backing, gateway
-from tests.support.stack import servers
 
+ROUNDS = 3
+SECONDS = 4.0
 RATE = 200
 CONNECTIONS = 32
 BULK_EVENTS = 500
@@ -83,13 +85,6 @@ def _key() -> str:
     return str(uuid.UUID(bytes=os.urandom(16), version=4))
 
 
-def _print(name: str, value: float, unit: str, floor: float, *, less_is_better: bool = False) -> None:
-    ratio = floor / value if less_is_better else value / floor
-    print(
-        json.dumps({"name": name, "value": round(value, 3), "unit": unit, "floor": round(floor, 3), "ratio": round(ratio, 3)}), flush=True
-    )
-
-
 def _must_be(statuses: list[int], expected: int) -> None:
     if wrong := [status for status in statuses if status != expected]:
         raise SystemExit(f"{len(wrong)} of {len(statuses)} answers were not {expected}: {sorted(set(wrong))}")
@@ -114,10 +109,10 @@ def single(process: Gateway, echo_port: int, rounds: int, seconds: float) -> Non
         found, statuses = open_loop(process.port, singles, RATE, seconds)
         _must_be(statuses, 201)
         latencies += found
-    _print("gateway.single", median(rates), "requests/s", median(floors))
+    report("gateway.single", median(rates), "requests/s", median(floors))
     for percent in (50, 95, 99):
         value, floor = (quantiles(series, n=100)[percent - 1] * 1000 for series in (latencies, floor_latencies))
-        _print(f"gateway.single.p{percent}_at_{RATE}", value, "ms", floor, less_is_better=True)
+        report(f"gateway.single.p{percent}_at_{RATE}", value, "ms", floor, less_is_better=True)
 
 
 def bulk(process: Gateway, made: Backing, rounds: int, seconds: float) -> None:
@@ -132,7 +127,7 @@ def bulk(process: Gateway, made: Backing, rounds: int, seconds: float) -> None:
         rate, statuses = closed_loop(process.port, bulks, BULK_CONNECTIONS, seconds)
         _must_be(statuses, 200)
         rates.append(rate * BULK_EVENTS)
-    _print("gateway.bulk", median(rates), "events/s", median(floors))
+    report("gateway.bulk", median(rates), "events/s", median(floors))
 
 
 def _records(made: Backing, count: int) -> list[tuple[bytes, bytes]]:
@@ -166,27 +161,29 @@ def _produce(made: Backing, records: list[tuple[bytes, bytes]], seconds: float) 
     return sent / (time.perf_counter() - started)
 
 
-def main() -> None:
-    """Measure and print one JSON object per line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=4.0)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=["single", "bulk"])
-    options = parser.parse_args()
-    folder = Path(os.environ.get("CA_RUN_DIR", ".run")) / "benchmarks"
-    with servers(folder) as endpoints, backing(endpoints) as made, gateway(made) as process:
-        echo_port = Ports.free().gateway
-        echo = multiprocessing.get_context("spawn").Process(target=_serve_echo, args=(echo_port,), daemon=True)
-        echo.start()
-        try:
-            _wait_for(echo_port)
-            if options.only != "bulk":
-                single(process, echo_port, options.rounds, options.seconds)
-            if options.only != "single":
-                bulk(process, made, options.rounds, options.seconds)
-        finally:
-            echo.terminate()
-            echo.join(10)
+def measure(endpoints: Mapping[str, Any], name: str, *, quick: bool) -> None:
+    """Measure and print ``gateway.single`` or ``gateway.bulk``."""
+    seconds = 1.0 if quick else SECONDS
+    with backing(endpoints) as made, gateway(made) as process:
+        if name == "gateway.bulk":
+            bulk(process, made, ROUNDS, seconds)
+            return
+        with _echo() as echo_port:
+            single(process, echo_port, ROUNDS, seconds)
+
+
+@contextmanager
+def _echo() -> Iterator[int]:
+    """The echo server in a process of its own: its port."""
+    port = Ports.free().gateway
+    echo = multiprocessing.get_context("spawn").Process(target=_serve_echo, args=(port,), daemon=True)
+    echo.start()
+    try:
+        _wait_for(port)
+        yield port
+    finally:
+        echo.terminate()
+        echo.join(10)
 
 
 def _wait_for(port: int) -> None:
@@ -196,7 +193,3 @@ def _wait_for(port: int) -> None:
                 return
         time.sleep(0.05)
     sys.exit("the echo server did not start")
-
-
-if __name__ == "__main__":
-    main()

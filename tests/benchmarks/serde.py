@@ -1,10 +1,9 @@
-"""Microseconds per record of every codec, beside the Avro library on the same bytes: ``python -m tests.benchmarks.serde``."""
+"""Microseconds per record of every codec, beside the Avro library on the same bytes: ``python -m tests.benchmarks serde``."""
 
 from __future__ import annotations
 
-import json
 import timeit
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
@@ -14,6 +13,7 @@ from corpactions.serde import schemas
 from corpactions.serde.audit import AuditCodec
 from corpactions.serde.events import EventCodec
 from corpactions.serde.summaries import SummaryCodec
+from tests.benchmarks.output import report
 from tests.support.examples import example
 from tests.support.schema_source import AUDIT_SCHEMA, EVENT_SCHEMA, SUMMARY_SCHEMA, FixedSchemas
 
@@ -37,8 +37,8 @@ def _floor(record: str, body: bytes) -> tuple[float, float]:
     return write, _microseconds(lambda: fastavro.schemaless_reader(BytesIO(body), plain, None))
 
 
-def measure() -> Iterator[dict[str, Any]]:
-    """One result for each codec and direction. ``ratio`` is the library's time over ours, which also converts and checks: above 1 we are faster."""
+def measure() -> None:
+    """One result for each codec and direction. The floor is the library's time; ours also converts and checks. A ratio above 1: we are faster."""
     source = FixedSchemas()
     for name, record, (topic, golden), codec_type, schema_id in CASES:
         codec: Any = codec_type(source, schema_id)
@@ -47,15 +47,4 @@ def measure() -> Iterator[dict[str, Any]]:
         floors = _floor(record, value[5:])
         timings = (_microseconds(lambda: codec.encode(decoded)), _microseconds(lambda: codec.decode(value)))  # noqa: B023 - called here
         for direction, took, floor in zip(("encode", "decode"), timings, floors, strict=True):
-            yield {
-                "name": f"{name}.{direction}",
-                "value": round(took, 2),
-                "unit": "us/record",
-                "floor": round(floor, 2),
-                "ratio": round(floor / took, 2),
-            }
-
-
-if __name__ == "__main__":
-    for result in measure():
-        print(json.dumps(result))
+            report(f"{name}.{direction}", took, "us/record", floor, less_is_better=True)

@@ -98,12 +98,12 @@ class Line:
         """Announce so many dividends and watch the workers apply them: from the first commit to the last."""
         records = list(self.market.dividends(count))
         before = self.committed()
-        with self._frozen():
+        with self.frozen():
             self.announce(records, count)
         meter = Meter(self.groups)
-        first = self._wait_beyond(before)
+        first = self.wait_beyond(before)
         opened = meter.read()
-        last = self._wait_beyond(before + count - 1)
+        last = self.wait_beyond(before + count - 1)
         return Interval(opened, meter.read(), last - first)
 
     def records_per_transaction(self) -> float:
@@ -117,7 +117,8 @@ class Line:
             cursor.execute("SELECT SUM(committed_offset) FROM partition_progress")
             return int(cursor.fetchone()[0])
 
-    def _wait_beyond(self, count: int) -> int:
+    def wait_beyond(self, count: int) -> int:
+        """Until a commit has brought more than so many records; how many there are then."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while (committed := self.committed()) <= count:
             if time.monotonic() > deadline:
@@ -126,7 +127,8 @@ class Line:
         return committed
 
     @contextmanager
-    def _frozen(self) -> Iterator[None]:
+    def frozen(self) -> Iterator[None]:
+        """The workers hold still. Not for longer than half of their session, or the group gives them up."""
         for worker in self.made.workers:
             worker.send(signal.SIGSTOP)
         try:
@@ -144,11 +146,14 @@ class Line:
 @contextmanager
 def line(endpoints: Mapping[str, Any], workers: int) -> Iterator[Line]:
     """Workers that each have their share of an empty topic."""
-    with tempfile.TemporaryDirectory(prefix="benchmark-") as logs, product(endpoints, Path(logs), **_SETTINGS) as made:
-        with closing(Line(made)) as started:
-            started.start(workers)
-            yield started
-            started.check()
+    with (
+        tempfile.TemporaryDirectory(prefix="benchmark-") as logs,
+        product(endpoints, Path(logs), **_SETTINGS) as made,
+        closing(Line(made)) as started,
+    ):
+        started.start(workers)
+        yield started
+        started.check()
 
 
 class Floor:
@@ -185,7 +190,7 @@ class Floor:
         self._table.close()
 
 
-def apply(endpoints: Mapping[str, Any], workers: int, name: str, *, quick: bool) -> None:
+def apply(endpoints: Mapping[str, Any], name: str, workers: int, *, quick: bool) -> None:
     """Measure and print."""
     events = QUICK_EVENTS if quick else EVENTS
     usage = Usage()
