@@ -104,7 +104,9 @@ class KafkaServer(Server):
         }
 
     def _format(self, config: Path) -> None:
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        first, *others = uuid.uuid4().bytes
+        # The cleared bit keeps the text from beginning with a hyphen, which the tool would take for an option (one start in 64).
+        cluster = urlsafe_b64encode(bytes([first & 0x7F, *others])).decode().rstrip("=")
         argv = [
             *self._java("-XX:TieredStopAtLevel=1"),
             "kafka.tools.StorageTool",
