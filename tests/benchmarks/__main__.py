@@ -11,8 +11,8 @@ from typing import Any
 from tests.benchmarks import end_to_end, gateway, serde, worker
 from tests.support.stack import servers
 
-BENCHMARKS: dict[str, Callable[[Mapping[str, Any], bool], None]] = {
-    "serde": lambda _endpoints, _quick: serde.measure(),
+ALONE: dict[str, Callable[[], None]] = {"serde": serde.measure}
+ON_SERVERS: dict[str, Callable[[Mapping[str, Any], bool], None]] = {
     "gateway.single": lambda endpoints, quick: gateway.measure(endpoints, "gateway.single", quick=quick),
     "gateway.bulk": lambda endpoints, quick: gateway.measure(endpoints, "gateway.bulk", quick=quick),
     "worker.apply": lambda endpoints, quick: worker.apply(endpoints, "worker.apply", 1, quick=quick),
@@ -25,15 +25,21 @@ BENCHMARKS: dict[str, Callable[[Mapping[str, Any], bool], None]] = {
 def main() -> None:
     """Run what is named, or everything, on servers of its own (or on those that CA_TEST_ENDPOINTS names)."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"what to measure, by default all of: {', '.join(BENCHMARKS)}")
+    known = [*ALONE, *ON_SERVERS]
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"what to measure, by default all of: {', '.join(known)}")
     parser.add_argument("--quick", action="store_true", help="small numbers: shows that everything works, says little about speed")
     options = parser.parse_args()
-    if unknown := set(options.names) - set(BENCHMARKS):
-        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
-    folder = Path(os.environ.get("CA_RUN_DIR", ".run")).absolute() / "benchmarks"
-    with servers(folder) as endpoints:
-        for name in options.names or BENCHMARKS:
-            BENCHMARKS[name](endpoints, options.quick)
+    if unknown := set(options.names) - set(known):
+        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    names = options.names or known
+    for name in names:
+        if name in ALONE:
+            ALONE[name]()
+    if on_servers := [name for name in names if name in ON_SERVERS]:
+        folder = Path(os.environ.get("CA_RUN_DIR", ".run")).absolute() / "benchmarks"
+        with servers(folder) as endpoints:
+            for name in on_servers:
+                ON_SERVERS[name](endpoints, options.quick)
 
 
 if __name__ == "__main__":
