@@ -65,7 +65,7 @@ class Fold:
         self._loaded: set[str] = set()
         self._holders: dict[ReferenceKey, str] = {}
         self._alike: dict[LikenessKey, set[str]] = {}
-        self._decided: dict[str, int] = {}
+        self._decided: dict[str, tuple[str, int]] = {}
         self._parked: dict[str, Parked] = {}
         self._queued: set[str] = set()
         self._again: dict[str, int] = {}
@@ -123,7 +123,8 @@ class Fold:
         if message is None or state is None:
             return
         if message.decision is not None:
-            revision = self._decided.get(message.decision.decision_id)
+            decided = self._decided.get(message.decision.decision_id)
+            revision = decided[1] if decided is not None and decided[0] == state.event_id else None
         else:
             filed = state.find(message.ref)
             revision = None if filed is None else filed.filed_revision
@@ -203,7 +204,7 @@ class Fold:
         if (likeness := _likeness(message)) is not None:
             around.similar = self._similar(likeness, message.event_id)
         if message.decision is not None:
-            around.decided_revision = self._decided.get(message.decision.decision_id)
+            around.decided = self._decided.get(message.decision.decision_id)
         return around
 
     def _similar(self, likeness: LikenessKey, event_id: str) -> str | None:
@@ -251,7 +252,7 @@ class Fold:
         if state.key_date is not None:
             self._alike.setdefault(LikenessKey(state.symbol, state.event_type, state.key_date), set()).add(state.event_id)
         if change.decision is not None:
-            self._decided[change.decision.decision_id] = state.revision
+            self._decided[change.decision.decision_id] = (state.event_id, state.revision)
 
     def _original(self, change: Change, record: Record) -> Record:
         """The record that a failed event goes back to: its announcement, not the decision that tried it again."""

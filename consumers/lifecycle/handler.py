@@ -25,6 +25,8 @@ DUE_SYMBOLS = 100
 """Parked symbols worked on in one transaction: a bound on how long the topic waits for them."""
 DRAIN_RECORDS = 500
 """Queued records released in one transaction."""
+OWN_RECORDS = 1_000_000
+"""Queued records of the event that becomes the holder: all of them, for one left behind would be overtaken by newer ones of its own event."""
 RECENT_MASK = (1 << 1000) - 1
 REJECTED_LIMIT = 500
 """When half of a partition's last 1,000 records were rejected, something is wrong with more than the records."""
@@ -157,7 +159,7 @@ class LifecycleHandler:
         self, waits: Parked, fold: Fold, transaction: LifecycleTransaction, facts: Facts, released: set[tuple[int, int]]
     ) -> None:
         """A queued event has become the one that holds the symbol: its own queued records are applied first, in offset order."""
-        own = [self._inspector.inspect(record) for record in transaction.queue(waits.symbol, DRAIN_RECORDS, waits.event_id)]
+        own = [self._inspector.inspect(record) for record in transaction.queue(waits.symbol, OWN_RECORDS, waits.event_id)]
         facts.ask(_questions(own))
         fold.load(item.message for item in own if item.message is not None)
         for item in own:

@@ -31,7 +31,7 @@ class Circumstances:
     """What a decision depends on besides the event and the message.
 
     ``lookup`` is the security master's answer for the message's symbol and key date; ``holder`` the event that owns the message's source reference;
-    ``similar`` a like event under another reference; ``decided_revision`` the revision at which the same decision was applied before.
+    ``similar`` a like event under another reference; ``decided`` the event and revision at which the same decision was applied before.
     """
 
     position: Position
@@ -42,7 +42,7 @@ class Circumstances:
     lookup: Lookup = None
     holder: str | None = None
     similar: str | None = None
-    decided_revision: int | None = None
+    decided: tuple[str, int] | None = None
 
 
 @dataclass(slots=True)

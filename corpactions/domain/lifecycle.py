@@ -167,8 +167,14 @@ def _decide(state: EventState | None, message: Message, around: Circumstances) -
     """REPROCESS or DISCARD, exactly on what the deciding person saw, and once."""
     decision = message.decision
     assert decision is not None, "a decision carries what was seen"
-    if around.decided_revision is not None and state is not None:
-        return Duplicate(state, around.decided_revision)
+    if around.decided is not None:
+        event_id, revision = around.decided
+        if state is None or event_id != message.event_id:
+            raise Rejected(
+                "decision_reused",
+                f"decision {decision.decision_id} was taken on event {event_id}; take a new decision on {message.event_id}",
+            )
+        return Duplicate(state, revision)
     if state is None or (state.ref, state.revision) != (decision.seen, decision.seen_revision):
         found = "it does not exist" if state is None else f"it is at version {state.ref}, revision {state.revision}"
         raise Rejected(

@@ -8,36 +8,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
-from typing import Final, Protocol
+from dataclasses import dataclass
+from typing import Final
 
 from corpactions.domain.breaker import Breaker
-from corpactions.domain.errors import Fatal, Rejected, Unavailable
-from corpactions.kafka.publisher import Undelivered
+from corpactions.domain.errors import Fatal, Unavailable
+from corpactions.kafka.in_flight import InFlight, Sender
 from corpactions.ports import Clock
 from corpactions.ports.handler import Handler, Result
-from corpactions.ports.lifecycle import Advance, Claim, CommitUnknown, DataRefused, Fenced, LifecycleStore, RunAgain
+from corpactions.ports.lifecycle import Claim, CommitUnknown, DataRefused, Fenced, LifecycleStore, RunAgain
 from corpactions.ports.records import Publication, Record
 from corpactions.ports.source import Source
 
 _LOG: Final = logging.getLogger("corpactions.worker")
 _IDLE_SECONDS: Final = 0.1
-_ACK_SECONDS: Final = 3.0
-"""How long a transaction may wait for acks; well below the session's ``wait_timeout``, which would end it."""
 _RUN_AGAIN_LIMIT: Final = 10
 """Deadlocks in a row after which the trouble is treated as MySQL's, not as bad luck."""
 _PAUSE_ADVICE: Final = "half of its last 1,000 records were rejected; mend the cause, then `corpactions partitions resume"
-Headers = Sequence[tuple[str, bytes | None]]
-
-
-class Sender(Protocol):
-    """What the loop asks of the publisher (``kafka.publisher.Publisher``)."""
-
-    def send(
-        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers | None = None, partition: int | None = None
-    ) -> None: ...
-
-    def wait(self, timeout: float) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +41,6 @@ class WorkerConfig:
     breaker_window: float = 60.0
 
 
-@dataclass(slots=True)
-class InFlight:
-    """What was published and is not known to be acked, and the positions that its acks will prove."""
-
-    publications: list[Publication] = field(default_factory=list)
-    advances: list[Advance] = field(default_factory=list)
-    unsent: int = 0
-
-
 class Worker:
     """One member of the group; runs in one thread."""
 
@@ -70,15 +48,13 @@ class Worker:
         self._source = source
         self._store = store
         self._handler = handler
-        self._sender = sender
         self._clock = clock
         self._config = config
         self._claims: dict[int, Claim] = {}
         self._unclaimed: set[int] = set()
         self._positions: dict[int, int] = {}
         self._held: list[Record] = []
-        self._in_flight = InFlight()
-        self._acked: list[int] = []
+        self._in_flight = InFlight(sender)
         self._hold_until: float | None = None
         self._breakers: dict[str, Breaker] = {}
         self._next: dict[str, float] = {}
@@ -137,11 +113,11 @@ class Worker:
 
     def _settle_idle(self) -> None:
         """With nothing to decide, take in the acks that are out, and write down where the next owner would start."""
-        if self._in_flight.publications or self._in_flight.advances:
-            self._barrier()
+        if self._in_flight.waiting:
+            self._in_flight.barrier()
             self._unsettled = True
         if self._unsettled and self._claims and self._every("settle", self._config.settle_every):
-            self._committed(self._handler.settle([claim for _, claim in sorted(self._claims.items())], self._barrier))
+            self._committed(self._handler.settle([claim for _, claim in sorted(self._claims.items())], self._in_flight.barrier))
             self._unsettled = False
 
     def idle_seconds(self) -> float:
@@ -183,8 +159,8 @@ class Worker:
         self._held = [record for record in self._held if record.partition not in partitions]
         claims = [claim for partition, claim in sorted(self._claims.items()) if partition in partitions]
         if claims:
-            self._barrier()
-            self._committed(self._handler.settle(claims, self._barrier))
+            self._in_flight.barrier()
+            self._committed(self._handler.settle(claims, self._in_flight.barrier))
             self._source.commit({claim.partition: claim.acked_offset for claim in claims})
 
     def _drop(self, partitions: Collection[int]) -> None:
@@ -215,7 +191,7 @@ class Worker:
             self._claims[claim.partition] = claim
             self._positions[claim.partition] = claim.acked_offset
             self._unclaimed.discard(claim.partition)
-            self._publish(self._left_behind(claim), [])
+            self._in_flight.publish(self._left_behind(claim))
         self._source.start({claim.partition: claim.acked_offset for claim in claims})
         self._source.pause([claim.partition for claim in claims if claim.paused])
         _LOG.info("claimed %s", {claim.partition: f"epoch {claim.epoch} from {claim.acked_offset}" for claim in claims})
@@ -232,8 +208,7 @@ class Worker:
         partitions = set(self._claims)
         self._source.stop(partitions)
         self._drop(partitions)
-        self._in_flight = InFlight()
-        self._acked = []
+        self._in_flight.forget()
         self._unclaimed |= partitions
 
     def _fenced(self, error: Fenced) -> None:
@@ -262,25 +237,25 @@ class Worker:
 
     def _decide(self, records: list[Record]) -> None:
         try:
-            result = self._handler.handle(records, self._claims, self._barrier)
+            result = self._handler.handle(records, self._claims, self._in_flight.barrier)
         except DataRefused as error:
             if len(records) > 1:
                 middle = len(records) // 2
                 self._decide(records[:middle])
                 self._decide(records[middle:])
                 return
-            result = self._handler.refuse(records[0], self._claims, self._barrier, str(error))
+            result = self._handler.refuse(records[0], self._claims, self._in_flight.barrier, str(error))
         del self._held[: len(records)]
         self._committed(result)
 
     def _do_due(self) -> None:
         claims = [claim for _, claim in sorted(self._claims.items()) if not claim.paused]
-        if claims and (result := self._handler.due(claims, self._barrier)) is not None:
+        if claims and (result := self._handler.due(claims, self._in_flight.barrier)) is not None:
             self._committed(result)
 
     def _committed(self, result: Result) -> None:
         """The database has it: move the claims on and tell the world."""
-        self._acked = []
+        self._in_flight.committed()
         for advance in result.advances:
             claim = advance.claim
             claim.committed_offset = advance.committed_offset
@@ -291,45 +266,7 @@ class Worker:
                 claim.paused = True
                 self._source.pause([claim.partition])
                 _LOG.error("partition %d of %s is paused: %s %d`", claim.partition, claim.topic, _PAUSE_ADVICE, claim.partition)
-        self._publish(result.publications, result.advances)
-
-    def _publish(self, publications: list[Publication], advances: list[Advance]) -> None:
-        self._in_flight.publications.extend(publications)
-        self._in_flight.advances.extend(advances)
-        self._in_flight.unsent += len(publications)
-        try:
-            self._send_unsent()
-        except Unavailable as error:
-            _LOG.warning("not published yet: %s", error)
-
-    def _send_unsent(self) -> None:
-        waiting = self._in_flight
-        while waiting.unsent:
-            item = waiting.publications[-waiting.unsent]
-            try:
-                self._sender.send(item.topic, item.key, item.value, item.headers or None, item.partition)
-            except Rejected as error:
-                raise _oversized(error) from error
-            waiting.unsent -= 1
-
-    def _barrier(self) -> list[int]:
-        """Wait until everything published is acked; then the claims' start positions are known. See ``ports.handler.Barrier``."""
-        waiting = self._in_flight
-        if waiting.publications:
-            try:
-                self._send_unsent()
-                self._sender.wait(_ACK_SECONDS)
-            except Undelivered:
-                # Which of them arrived is not known, and a repetition harms nobody: all of them again.
-                waiting.unsent = len(waiting.publications)
-                raise
-            except Rejected as error:
-                raise _oversized(error) from error
-            self._acked.extend(item.pending_id for item in waiting.publications if item.pending_id is not None)
-        for advance in waiting.advances:
-            advance.claim.acked_offset = max(advance.claim.acked_offset, advance.reached)
-        self._in_flight = InFlight()
-        return list(self._acked)
+        self._in_flight.publish(result.publications, result.advances)
 
     # Trouble.
 
@@ -389,7 +326,3 @@ class Worker:
             return False
         self._next[name] = now + seconds
         return True
-
-
-def _oversized(error: Rejected) -> Fatal:
-    return Fatal(f"a record of ours is larger than its topic takes, which its bounds rule out: {error}")

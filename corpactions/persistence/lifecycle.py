@@ -178,14 +178,14 @@ class MysqlLifecycleTransaction:
                 found[LikenessKey(symbol, event_type, key_date)].append(uuid_text(event_id))
         return found
 
-    def decided(self, decision_ids: Collection[str]) -> dict[str, int]:
-        """The revision that an applied decision made."""
+    def decided(self, decision_ids: Collection[str]) -> dict[str, tuple[str, int]]:
+        """The event and the revision that an applied decision made."""
         if not decision_ids:
             return {}
         rows = self._transaction.query(
-            f"SELECT decision_id,revision FROM event_decisions WHERE decision_id IN ({','.join(map(ident, decision_ids))})"
+            f"SELECT decision_id,event_id,revision FROM event_decisions WHERE decision_id IN ({','.join(map(ident, decision_ids))})"
         )
-        return {uuid_text(values[0]): values[1] for values in rows}
+        return {uuid_text(values[0]): (uuid_text(values[1]), values[2]) for values in rows}
 
     def parked(self, symbols: Collection[str]) -> dict[str, Parked]:
         """Which of the symbols wait."""

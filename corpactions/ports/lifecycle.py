@@ -138,8 +138,8 @@ class LifecycleTransaction(Protocol):
     def alike(self, keys: Collection[LikenessKey]) -> dict[LikenessKey, list[str]]:
         """The events, not cancelled, that share symbol, type and key date."""
 
-    def decided(self, decision_ids: Collection[str]) -> dict[str, int]:
-        """The revision that an applied decision made, by decision."""
+    def decided(self, decision_ids: Collection[str]) -> dict[str, tuple[str, int]]:
+        """The event and the revision that an applied decision made, by decision."""
 
     def parked(self, symbols: Collection[str]) -> dict[str, Parked]:
         """Which of the symbols wait."""

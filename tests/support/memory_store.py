@@ -52,7 +52,7 @@ class Tables:
     versions: list[tuple[str, FiledVersion]] = field(default_factory=list)
     transitions: list[tuple[str, int, str, datetime, bytes]] = field(default_factory=list)
     effects: list[tuple[str, EffectRow]] = field(default_factory=list)
-    decisions: dict[str, int] = field(default_factory=dict)
+    decisions: dict[str, tuple[str, int]] = field(default_factory=dict)
     parked: dict[str, Parked] = field(default_factory=dict)
     queue: dict[Place, Queued] = field(default_factory=dict)
     pending: dict[int, tuple[Record, Publication]] = field(default_factory=dict)
@@ -147,7 +147,7 @@ class MemoryTransaction:
                 found.setdefault(key, []).append(number)
         return found
 
-    def decided(self, decision_ids: Collection[str]) -> dict[str, int]:
+    def decided(self, decision_ids: Collection[str]) -> dict[str, tuple[str, int]]:
         return {number: self._tables.decisions[number] for number in decision_ids if number in self._tables.decisions}
 
     def parked(self, symbols: Collection[str]) -> dict[str, Parked]:
@@ -212,7 +212,7 @@ class MemoryTransaction:
             tables.versions.extend((number, version) for version in change.versions)
             tables.effects.extend((number, effect) for effect in change.effects)
             if change.decision is not None:
-                _insert(tables.decisions, change.decision.decision_id, state.revision)
+                _insert(tables.decisions, change.decision.decision_id, (state.event_id, state.revision))
         held = [key for state in tables.events.values() if (key := _reference(state)) is not None]
         if len(held) != len(set(held)):
             raise DataRefused("a source reference has two events")

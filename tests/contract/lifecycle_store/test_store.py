@@ -150,7 +150,7 @@ def test_alike_are_the_events_of_symbol_type_and_day_that_were_accepted_and_not_
         assert transaction.alike([]) == {}
 
 
-def test_a_decision_is_found_with_the_revision_it_made_and_cannot_be_stored_twice(backend: Backend) -> None:
+def test_a_decision_is_found_with_its_event_and_the_revision_it_made_and_cannot_be_stored_twice(backend: Backend) -> None:
     def decided(number: int) -> Writes:
         (change,) = changes_of(newm(event=number))
         change.decision = decision(Function.DISCARD, 1, VersionRef("gateway", 1), 1).decision
@@ -158,7 +158,7 @@ def test_a_decision_is_found_with_the_revision_it_made_and_cannot_be_stored_twic
 
     backend.write(decided(1))
     with backend.own.transaction(backend.claim(3)) as transaction:
-        assert transaction.decided([decision_id(1), decision_id(2)]) == {decision_id(1): 1}
+        assert transaction.decided([decision_id(1), decision_id(2)]) == {decision_id(1): (event_id(1), 1)}
         assert transaction.decided([]) == {}
     with pytest.raises(DataRefused):
         backend.write(decided(2))

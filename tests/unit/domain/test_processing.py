@@ -9,6 +9,7 @@ import pytest
 from corpactions.domain.audit import Action
 from corpactions.domain.change import Change, Duplicate, Policy
 from corpactions.domain.effects import Flag
+from corpactions.domain.errors import Rejected
 from corpactions.domain.lifecycle import retry
 from corpactions.domain.messages import Function, Message, VersionRef
 from corpactions.domain.securities import Lookup, LookupFailure, Security
@@ -172,9 +173,15 @@ def test_discard_without_a_version_in_force_leaves_the_event_failed_and_frees_th
 def test_a_decision_is_applied_once() -> None:
     bench = failed()
     bench.change(decision(Function.REPROCESS, 1, V1, 1))
-    outcome = bench.say(decision(Function.REPROCESS, 1, V1, 1), decided_revision=2)
+    outcome = bench.say(decision(Function.REPROCESS, 1, V1, 1), decided=(event_id(1), 2))
     assert isinstance(outcome, Duplicate)
     assert outcome.revision == 2
+
+
+def test_a_decision_taken_on_another_event_is_refused() -> None:
+    with pytest.raises(Rejected) as refused:
+        failed().say(decision(Function.REPROCESS, 1, V1, 1), decided=(event_id(9), 2))
+    assert refused.value.code == "decision_reused"
 
 
 @pytest.mark.parametrize(("seen", "revision"), [(V1, 2), (V2, 1), (None, 1)])
