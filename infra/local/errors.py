@@ -12,10 +12,6 @@ class LocalStackError(Exception):
         self.mend = mend
 
 
-class EndedWhileStarting(LocalStackError):
-    """A process ended before it was ready; its log says why."""
-
-
 class Cancelled(LocalStackError):
     """Work given up because another part failed or the person pressed Ctrl-C; never the cause itself."""
 

@@ -8,7 +8,8 @@ from infra.local.layout import RunDir
 from infra.local.ports import Ports, require_free
 from infra.local.process import ManagedProcess
 
-_READY_SECONDS: Final = 180.0  # seconds when idle; a machine that builds something meanwhile needs minutes
+READY_SECONDS: Final = 180.0
+"""Longest wait for a part: seconds when idle, but a machine that builds something meanwhile needs minutes."""
 
 
 class Part(ABC):
@@ -51,7 +52,7 @@ class Part(ABC):
             self.run.create()
             self.require_ports()
             self._launch()
-        self.process.wait_ready(self.ready, _READY_SECONDS, self.cancel)
+        self.process.wait_ready(self.ready, READY_SECONDS, self.cancel)
         self._started()
         return fresh
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Event
 from typing import Final
 
-from infra.local.errors import Cancelled, EndedWhileStarting, LocalStackError
+from infra.local.errors import Cancelled, LocalStackError
 from infra.local.layout import RunDir
 
 _POLL_SECONDS: Final = 0.02
@@ -54,14 +54,13 @@ class ManagedProcess:
         """Wait until ``probe`` answers true.
 
         Raises:
-            EndedWhileStarting: the process ended.
-            LocalStackError: ``timeout`` seconds passed.
+            LocalStackError: the process ended, or ``timeout`` seconds passed.
             Cancelled: ``cancel`` was set.
         """
         deadline = time.monotonic() + timeout
         while not probe():
             if self.pid is None:
-                raise EndedWhileStarting(f"{self.name} ended while starting: {self.last_line()}", f"see {self.log}")
+                raise LocalStackError(f"{self.name} ended while starting: {self.last_line()}", f"see {self.log}")
             if time.monotonic() > deadline:
                 raise LocalStackError(f"{self.name} is not ready after {timeout:.0f} s: {self.last_line()}", f"see {self.log}")
             if cancel.wait(5 * _POLL_SECONDS):
@@ -81,8 +80,11 @@ class ManagedProcess:
         self._wait_gone(_STOP_SECONDS)
 
     def pause(self) -> None:
-        """Freeze it (SIGSTOP)."""
+        """Freeze it (SIGSTOP) and wait until its last thread stands still, which a busy machine delays."""
         self._signal(signal.SIGSTOP)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while (pid := self.pid) is not None and not _stands_still(pid) and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
 
     def resume(self) -> None:
         """Let a frozen one go on (SIGCONT)."""
@@ -134,9 +136,22 @@ def run_to_end(argv: Sequence[str | Path], log: Path, env: Mapping[str, str], cw
 
 
 def _start_time(pid: int) -> int | None:
-    """When ``pid`` started, in clock ticks since boot; None when it is gone or only waits to be reaped."""
+    """When ``pid`` started, in clock ticks since boot; None when it is gone or only waits to be reaped.
+
+    A killed process whose first thread is dead already still holds its ports and files until its last thread is.
+    """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        threads = len(list(Path(f"/proc/{pid}/task").iterdir()))
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return None if fields[0] in "ZX" else int(fields[19])
+    return None if fields[0] in "ZX" and threads <= 1 else int(fields[19])
+
+
+def _stands_still(pid: int) -> bool:
+    """Whether every thread of ``pid`` is stopped."""
+    try:
+        states = [stat.read_text().rpartition(")")[2].split()[0] for stat in Path(f"/proc/{pid}/task").glob("*/stat")]
+    except (FileNotFoundError, ProcessLookupError):
+        return False  # a thread ended while being looked at
+    return all(state == "T" for state in states)

@@ -29,7 +29,7 @@ class Stack:
         self.ports = ports
         self.cancel = Event()
         self.kafka = KafkaServer(self.run, ports, self.cancel)
-        self.registry = RegistryServer(self.run, ports, self.cancel)
+        self.registry = RegistryServer(self.kafka, self.run, ports, self.cancel)
         self.mysql = MySQLServer(self.run, ports, self.cancel)
 
     @property

@@ -1,21 +1,38 @@
 """Apicurio Registry, which keeps its schemas in Kafka: they live beside the topics they describe."""
 
 import os
+import time
 import urllib.error
 import urllib.request
-from typing import ClassVar
+from threading import Event
+from typing import ClassVar, Final
 
+from corpactions.domain.errors import CorporateActionsError
+from corpactions.kafka import topics
 from infra.local import versions
-from infra.local.errors import EndedWhileStarting
+from infra.local.errors import Cancelled, LocalStackError
 from infra.local.install.java import JAVA, install_registry
-from infra.local.ports import HOST
+from infra.local.layout import RunDir
+from infra.local.part import READY_SECONDS
+from infra.local.ports import HOST, Ports
 from infra.local.servers.base import Server
+from infra.local.servers.kafka import KafkaServer
+
+_FOR_EVER: Final = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+_TOPICS: Final = [
+    topics.TopicSpec(name, partitions=1, config=_FOR_EVER, schema=None, compatibility=None)
+    for name in ("kafkasql-journal", "kafkasql-snapshots", "registry-events")
+]
 
 
 class RegistryServer(Server):
     """The registry, spoken to through its Confluent-compatible interface."""
 
     kind: ClassVar[str] = "registry"
+
+    def __init__(self, kafka: KafkaServer, run: RunDir, ports: Ports, cancel: Event) -> None:
+        super().__init__(run, ports, cancel)
+        self._kafka = kafka
 
     @property
     def address(self) -> str:
@@ -30,17 +47,6 @@ class RegistryServer(Server):
     def install(self) -> None:
         """Fetch it once."""
         install_registry(self.cancel)
-
-    def start(self) -> bool:
-        """Start it, once more if it ends by itself.
-
-        On fresh data it creates its topics and uses them at once; a busy broker may not know them yet, and then it gives
-        up. The second time they are there.
-        """
-        try:
-            return super().start()
-        except EndedWhileStarting:
-            return super().start()
 
     def ready(self) -> bool:
         """Whether it lists its subjects, which it can only once it has read its topics."""
@@ -71,11 +77,28 @@ class RegistryServer(Server):
             *(f"-D{key}={value}" for key, value in properties.items()),
             *("-jar", str(program)),
         ]
-        kafka = f"{HOST}:{self.ports.kafka}"
+        self._make_topics()
         env = {
             "APICURIO_STORAGE_KIND": "kafkasql",
-            "APICURIO_KAFKASQL_BOOTSTRAP_SERVERS": kafka,
+            "APICURIO_KAFKASQL_BOOTSTRAP_SERVERS": self._kafka.address,
             # It polls its empty topics to the end of this time-out four times before it is ready: 5 s each by default.
             "APICURIO_KAFKASQL_CONSUMER_POLL_TIMEOUT": "200",
         }
         self.process.start(argv, os.environ | env, home)
+
+    def _make_topics(self) -> None:
+        """Have its topics ready before it starts.
+
+        Left to itself it creates them and uses them at once; a busy broker may not know them yet, and then it runs on
+        without its storage for ever.
+        """
+        deadline = time.monotonic() + READY_SECONDS
+        while not self._kafka.ready():
+            if time.monotonic() > deadline:
+                raise LocalStackError(f"the registry needs Kafka, which does not answer at {self._kafka.address}", "start Kafka first")
+            if self.cancel.wait(0.1):
+                raise Cancelled
+        try:
+            topics.apply(self._kafka.address, _TOPICS)
+        except CorporateActionsError as error:
+            raise LocalStackError(f"the registry's topics cannot be made: {error}", f"see {self._kafka.process.log}") from error

@@ -42,7 +42,7 @@ def _eventually(condition: Callable[[], bool], seconds: float = 20.0) -> None:
 def _begin_demo(local: LocalCommand) -> subprocess.Popen[bytes]:
     """A demonstration that is just starting its servers."""
     demo = local.start("demo")
-    _eventually(lambda: (local.run_dir / "pids" / "mysql.pid").exists() and (local.run_dir / "pids" / "registry.pid").exists())
+    _eventually(lambda: (local.run_dir / "pids" / "mysql.pid").exists() and (local.run_dir / "pids" / "kafka.pid").exists())
     return demo
 
 

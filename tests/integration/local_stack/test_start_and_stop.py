@@ -1,12 +1,9 @@
 """The servers start once, start again on their data, and stop without a trace."""
 
 import json
-import os
-import signal
 import stat
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import MySQLdb
@@ -85,20 +82,6 @@ def test_a_start_after_a_crash_starts_only_what_is_missing_and_loses_nothing(run
         cursor = connection.cursor()
         cursor.execute("SHOW DATABASES LIKE 'kept'")
         assert cursor.fetchall() == (("kept",),)
-
-
-def test_a_registry_that_gives_up_while_starting_is_started_again(running: LocalCommand) -> None:
-    stack = Stack(running.run_dir, running.ports)
-    stack.registry.stop()
-    with ThreadPoolExecutor(1) as pool:
-        started = pool.submit(stack.registry.start)
-        while (first := stack.registry.pid) is None:
-            assert not started.done()
-            time.sleep(0.01)
-        os.kill(first, signal.SIGKILL)
-        assert started.result()
-    assert stack.registry.ready()
-    assert stack.registry.pid != first
 
 
 def test_a_paused_server_answers_nothing_until_it_goes_on(running: LocalCommand) -> None:
