@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks [NAME…] [--quick]``: one JSON object per line, each figure beside its floor. Nothing here ever fails for being slow."""
+"""``python -m tests.benchmarks [NAME…] [--quick] [--seconds N]``: one JSON object per line, each figure beside its floor. Nothing here ever fails for being slow."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tests.benchmarks import end_to_end, gateway, serde, worker
 from tests.support.stack import servers
 
 ALONE: dict[str, Callable[[], None]] = {"serde": serde.measure}
-ON_SERVERS: dict[str, Callable[[Mapping[str, Any], bool], None]] = {
-    "gateway.single": lambda endpoints, quick: gateway.measure(endpoints, "gateway.single", quick=quick),
-    "gateway.bulk": lambda endpoints, quick: gateway.measure(endpoints, "gateway.bulk", quick=quick),
-    "worker.apply": lambda endpoints, quick: worker.apply(endpoints, "worker.apply", 1, quick=quick),
-    "worker.apply.two": lambda endpoints, quick: worker.apply(endpoints, "worker.apply.two", 2, quick=quick),
-    "end_to_end.latency": lambda endpoints, quick: end_to_end.latency(endpoints, quick=quick),
-    "end_to_end.max": lambda endpoints, quick: end_to_end.maximum(endpoints, quick=quick),
+ON_SERVERS: dict[str, Callable[[Mapping[str, Any], argparse.Namespace], None]] = {
+    "gateway.single": lambda endpoints, options: gateway.measure(endpoints, "gateway.single", quick=options.quick),
+    "gateway.bulk": lambda endpoints, options: gateway.measure(endpoints, "gateway.bulk", quick=options.quick),
+    "worker.apply": lambda endpoints, options: worker.apply(endpoints, "worker.apply", 1, quick=options.quick),
+    "worker.apply.two": lambda endpoints, options: worker.apply(endpoints, "worker.apply.two", 2, quick=options.quick),
+    "end_to_end.latency": lambda endpoints, options: end_to_end.latency(endpoints, quick=options.quick),
+    "end_to_end.max": lambda endpoints, options: end_to_end.maximum(endpoints, options.seconds or (5.0 if options.quick else 60.0)),
 }
 
 
@@ -28,7 +28,10 @@ def main() -> None:
     known = [*ALONE, *ON_SERVERS]
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"what to measure, by default all of: {', '.join(known)}")
     parser.add_argument("--quick", action="store_true", help="small numbers: shows that everything works, says little about speed")
+    parser.add_argument("--seconds", type=float, help="how long end_to_end.max lasts: by default 60, with --quick 5")
     options = parser.parse_args()
+    if options.seconds is not None and options.seconds <= 0:
+        parser.error(f"--seconds {options.seconds:g} is no length of time; give a number above 0")
     if unknown := set(options.names) - set(known):
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(known)}")
     names = options.names or known
@@ -39,7 +42,7 @@ def main() -> None:
         folder = Path(os.environ.get("CA_RUN_DIR", ".run")).absolute() / "benchmarks"
         with servers(folder) as endpoints:
             for name in on_servers:
-                ON_SERVERS[name](endpoints, options.quick)
+                ON_SERVERS[name](endpoints, options)
 
 
 if __name__ == "__main__":

@@ -24,8 +24,9 @@ WORKERS = 2
 RATE = 167
 """Events a second: ten thousand a minute."""
 ROUNDS = 3
+_TRIAL = 20_000
 _MARGIN = 1.5
-"""So much more than the rate of a short run is put on the topic, so that it cannot run empty."""
+"""So much more than a trial's rate asks for is put on the topic, so that it cannot run empty."""
 _STILL_SECONDS, _BREATH_SECONDS = 6.0, 0.5
 _PORTION = 10_000
 _CHUNK = 50_000
@@ -33,11 +34,10 @@ _POLL_SECONDS = 0.25
 _CHAIN_EVENTS = 400
 
 
-def maximum(endpoints: Mapping[str, Any], *, quick: bool) -> None:
-    """Measure and print end_to_end.max."""
-    seconds, trial = (5.0, 10_000) if quick else (60.0, 40_000)
+def maximum(endpoints: Mapping[str, Any], seconds: float) -> None:
+    """Measure so long, and print end_to_end.max."""
     with line(endpoints, WORKERS) as started, closing(Floor(started, WORKERS)) as floor:
-        _heap_up(started, int(started.apply(trial).rate * seconds * _MARGIN))
+        _heap_up(started, int(started.apply(_TRIAL).rate * seconds * _MARGIN))
         interval, left = _sustained(started, seconds)
         usage = Usage()
         usage.add(*interval)
