@@ -16,11 +16,41 @@ from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from corpactions.domain.errors import CorporateActionsError, Unavailable
+from corpactions.domain.errors import CorporateActionsError, Fatal, Unavailable
 
 __all__ = [
     "DATA_ERRORS",
     "RETRY_TRANSACTION",
+    "Engine",
+    "MysqlConfig",
+    "connect",
+    "error_number",
+    "translate",
+    "translated",
+]
+
+CONNECT_SECONDS = 5
+READ_SECONDS = 30
+"""Longer than any statement of ours may take; shorter than a person's patience with a hung socket."""
+
+_UNAVAILABLE = frozenset({
+    *(1021, 1026, 1114),  # its disk or a table is full
+    *(1040, 1203),  # too many connections
+    *(1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1184, 1317),  # it shuts down, or the connection broke
+    *(1205, 1213),  # lock wait time-out, deadlock
+    *(1290, 1836),  # it is read-only: no longer, or not yet, the primary
+    *(2002, 2003, 2005, 2006, 2012, 2013, 2055, 3169, 4031),  # the client cannot reach it, or was cut off
+})
+_MISCONFIGURED = {
+    1044: "grant the account its rights with `corpactions db accounts`",
+    1045: "check CA_MYSQL_USER and CA_MYSQL_PASSWORD",
+    1049: "check CA_MYSQL_DATABASE, or make it with `corpactions db accounts`",
+    1054: "bring the schema up with `corpactions db upgrade`",
+    1142: "grant the account its rights with `corpactions db accounts`",
+    1146: "bring the schema up with `corpactions db upgrade`",
+}
+"""Errors that only a person can mend, and how."""
+RETRY_TRANSACTION",
     "Engine",
     "MysqlConfig",
     "connect",
@@ -113,8 +143,10 @@ def error_number(error: BaseException) -> int:
 
 
 def translate(error: Exception) -> CorporateActionsError | None:
-    """Unavailable when the error says that the server, not the statement, is the trouble; None otherwise."""
+    """Unavailable when the server, not the statement, is the trouble; Fatal when a person must mend something first; None otherwise."""
     number = error_number(error)
+    if number in _MISCONFIGURED:
+        return Fatal(f"MySQL refuses ({_first_line(error)}); {_MISCONFIGURED[number]}")
     if isinstance(error, PoolTimeout) or number in _UNAVAILABLE or (isinstance(error, DBAPIError) and error.connection_invalidated):
         return Unavailable("mysql", _first_line(error))
     return None
@@ -122,7 +154,7 @@ def translate(error: Exception) -> CorporateActionsError | None:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn connection trouble inside the block into Unavailable; every other error passes through."""
+    """Turn connection trouble inside the block into Unavailable, misconfiguration into Fatal; every other error passes through."""
     try:
         yield
     except (MySQLdb.Error, DBAPIError, PoolTimeout) as error:
