@@ -33,14 +33,16 @@ CONNECT_SECONDS = 5
 READ_SECONDS = 30
 """Longer than any statement of ours may take; shorter than a person's patience with a hung socket."""
 
-_UNAVAILABLE = frozenset({
-    *(1021, 1026, 1114),  # its disk or a table is full
-    *(1040, 1203),  # too many connections
-    *(1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1184, 1317),  # it shuts down, or the connection broke
-    *(1205, 1213),  # lock wait time-out, deadlock
-    *(1290, 1836),  # it is read-only: no longer, or not yet, the primary
-    *(2002, 2003, 2005, 2006, 2012, 2013, 2055, 3169, 4031),  # the client cannot reach it, or was cut off
-})
+_UNAVAILABLE = frozenset(
+    {
+        *(1021, 1026, 1114),  # its disk or a table is full
+        *(1040, 1203),  # too many connections
+        *(1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1184, 1317),  # it shuts down, or the connection broke
+        *(1205, 1213),  # lock wait time-out, deadlock
+        *(1290, 1836),  # it is read-only: no longer, or not yet, the primary
+        *(2002, 2003, 2005, 2006, 2012, 2013, 2055, 3169, 4031),  # the client cannot reach it, or was cut off
+    }
+)
 _MISCONFIGURED = {
     1044: "grant the account its rights with `corpactions db accounts`",
     1045: "check CA_MYSQL_USER and CA_MYSQL_PASSWORD",
@@ -50,48 +52,6 @@ _MISCONFIGURED = {
     1146: "bring the schema up with `corpactions db upgrade`",
 }
 """Errors that only a person can mend, and how."""
-RETRY_TRANSACTION",
-    "Engine",
-    "MysqlConfig",
-    "connect",
-    "error_number",
-    "translate",
-    "translated",
-]
-
-CONNECT_SECONDS = 5
-READ_SECONDS = 30
-"""Longer than any statement of ours may take; shorter than a person's patience with a hung socket."""
-
-_UNAVAILABLE = frozenset(
-    {
-        1040,
-        1053,
-        1077,
-        1079,
-        1152,
-        1158,
-        1159,
-        1160,
-        1161,
-        1184,
-        1203,
-        1205,
-        1213,
-        1290,
-        1317,
-        1836,
-        2002,
-        2003,
-        2005,
-        2006,
-        2012,
-        2013,
-        2055,
-        3169,
-        4031,
-    }
-)
 RETRY_TRANSACTION = frozenset({1205, 1213})
 """Lock wait time-out and deadlock: nothing is wrong with server or data, the transaction is run again."""
 DATA_ERRORS = frozenset({1062, 1264, 1366, 1406, 3140, 3141, 3156})
