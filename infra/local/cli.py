@@ -1,6 +1,7 @@
 """The commands of the local stack."""
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -97,6 +98,9 @@ def main() -> None:
         sys.exit(130)
     except LocalStackError as error:
         console.error(str(error))
+        sys.exit(1)
+    except BrokenPipeError:  # `… | head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
         console.error(str(explain_os_error(error)))
