@@ -31,9 +31,10 @@ class Faults:
         ]
         self._chance.shuffle(faults)
         for fault in faults:
-            time.sleep(self._chance.uniform(0.1, 1.0))
-            self.log.append(fault.__name__)
+            time.sleep(self._chance.uniform(0.1, 0.6))
+            started = time.monotonic()
             fault()
+            self.log.append(f"{fault.__name__} {time.monotonic() - started:.1f} s")
 
     def kill_worker(self) -> None:
         """kill -9; its successor starts at once, or a little later."""

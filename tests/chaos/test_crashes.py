@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -57,12 +58,17 @@ def _run(rounds: int, stack: Stack, endpoints: dict[str, Any], folder: Path, sec
         for number in range(rounds):
             chance = random.Random(SEED * 1000 + number)
             security_master.failing |= {symbol: chance.randrange(1, 4) for symbol in FLAKY}
+            times = [time.monotonic()]
             done = _round(made, stack, script, chance, acked)
+            times.append(time.monotonic())
             security_master.failing = dict.fromkeys(DOWN, -1)
             held = {*FLAKY, *DOWN}
             made.settle(SETTLE_SECONDS, held)
+            times.append(time.monotonic())
             counts = judge(made, acked=acked, failing=held, parked=held)
-            print(f"round {number + 1}: {', '.join(done)}: {counts}")
+            times.append(time.monotonic())
+            broken, settled, judged = (f"{after - before:.0f} s" for before, after in pairwise(times))
+            print(f"round {number + 1}: broken {broken}, settled {settled}, judged {judged}; {', '.join(done)}; {counts}")
             assert counts.statuses.get("COMPLETED", 0) > len(SOUND), "the senders sent too little for this to mean anything"
         made.stop()
 

@@ -100,9 +100,9 @@ def test_a_frozen_worker_with_an_open_transaction_loses_it(made: Product) -> Non
     """Frozen again and again for a moment, it is caught inside transactions and between COMMIT and acknowledgement, too."""
     with _traffic(made):
         for worker in made.workers:
-            for _ in range(3):
+            for pause in (2.1, 2.3, 2.6):
                 worker.send(signal.SIGSTOP)
-                time.sleep(random.Random(1).uniform(2.1, 2.6))
+                time.sleep(pause)
                 worker.send(signal.SIGCONT)
                 time.sleep(0.2)
 

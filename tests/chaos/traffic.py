@@ -17,7 +17,7 @@ from tests.support.upstream import Upstream, day
 
 ANSWER_SECONDS = 120.0
 """How long one request is repeated before that is a failure of its own."""
-_PAUSE = 0.02
+_PAUSE = 0.05
 
 
 class Sender(threading.Thread):
