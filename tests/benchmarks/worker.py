@@ -117,6 +117,19 @@ class Line:
             cursor.execute("SELECT SUM(committed_offset) FROM partition_progress")
             return int(cursor.fetchone()[0])
 
+    def ends(self) -> dict[int, int]:
+        """Where each partition of the topic ends."""
+        return Inspector(self.made.endpoints["kafka"]).end_offsets(self.made.topic("events"), 5.0)
+
+    def left(self, ends: Mapping[int, int]) -> dict[str, int]:
+        """How many records before these ends each worker has still to decide."""
+        found: dict[str, int] = {}
+        with self._connection.cursor() as cursor:
+            cursor.execute("SELECT owner, `partition`, committed_offset FROM partition_progress")
+            for owner, partition, committed in cursor.fetchall():
+                found[owner] = found.get(owner, 0) + ends[partition] - committed
+        return found
+
     def wait_beyond(self, count: int) -> int:
         """Until a commit has brought more than so many records; how many there are then."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
@@ -175,7 +188,7 @@ class Floor:
             seconds += self._table.insert(statements)
             self._usage.add(before, self._meter.read(), len(statements) * bare.STATEMENT_ROWS)
         bootstrap = self._line.made.endpoints["kafka"]
-        ends = Inspector(bootstrap).end_offsets(self._topic, 5.0)
+        ends = self._line.ends()
         count = sum(ends.values()) - sum(self._starts.values())
         seconds += bare.consume(bootstrap, self._topic, self._starts, count)
         self._starts = ends
