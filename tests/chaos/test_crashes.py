@@ -22,6 +22,8 @@ from tests.support.bank import Bank, bank
 from tests.support.checker import judge
 from tests.support.product import Product, product
 
+pytestmark = pytest.mark.xdist_group("private-stack")
+"""One process runs them all, so that one private stack is enough (with ``--dist loadgroup``)."""
 ROUNDS = int(os.environ.get("CA_CRASH_ROUNDS", "3"))
 LONG_ROUNDS = int(os.environ.get("CA_CRASH_ROUNDS", "20"))
 SEED = int(os.environ.get("CA_CRASH_SEED", str(time.time_ns() % 1_000_000)))

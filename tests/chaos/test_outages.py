@@ -21,6 +21,8 @@ from tests.chaos.traffic import KafkaSender
 from tests.support.checker import judge
 from tests.support.product import Process, Product, product
 
+pytestmark = pytest.mark.xdist_group("private-stack")
+"""One process runs them all, so that one private stack is enough (with ``--dist loadgroup``)."""
 OUTAGE_SECONDS = 4.0
 SETTLE_SECONDS = 90.0
 
