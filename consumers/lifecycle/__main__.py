@@ -15,7 +15,7 @@ from consumers.lifecycle.handler import LifecycleHandler
 from consumers.lifecycle.inspection import Inspector
 from consumers.lifecycle.letters import Topics
 from consumers.lifecycle.securities import GuardedSecurities, RememberedSecurities
-from corpactions import bootstrap
+from corpactions.bootstrap import pipeline
 from corpactions.domain.change import Policy
 from corpactions.domain.errors import CorporateActionsError
 from corpactions.kafka.worker import Worker
@@ -66,9 +66,9 @@ def build(settings: Settings, instance: str) -> Worker:
         settings.topic("corporate-actions-summaries"),
         settings.consumer_group,
     )
-    codecs = bootstrap.build_codecs(settings, clock)
-    store = bootstrap.build_lifecycle_store(settings, clock, instance)
-    source = bootstrap.build_source(settings)
+    codecs = pipeline.build_codecs(settings, clock)
+    store = pipeline.build_lifecycle_store(settings, clock, instance)
+    source = pipeline.build_source(settings)
     workshop = Workshop(
         clock,
         ids,
@@ -80,12 +80,12 @@ def build(settings: Settings, instance: str) -> Worker:
     )
     handler = LifecycleHandler(
         store,
-        Inspector(codecs.events.decode, bootstrap.count_partitions(source, clock)),
-        RememberedSecurities(GuardedSecurities(bootstrap.build_security_master(settings, clock)), clock),
+        Inspector(codecs.events.decode, pipeline.count_partitions(source, clock)),
+        RememberedSecurities(GuardedSecurities(pipeline.build_security_master(settings, clock)), clock),
         workshop,
         codecs.summaries.encode,
     )
-    return bootstrap.build_worker(settings, clock, source, store, handler)
+    return pipeline.build_worker(settings, clock, source, store, handler)
 
 
 if __name__ == "__main__":

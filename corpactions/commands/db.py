@@ -18,7 +18,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instea
 @app.command()
 def upgrade(as_json: Json = False) -> None:
     """Bring the schema to the newest revision (as the account in CA_MYSQL_USER, which must own the schema)."""
-    from corpactions.bootstrap import build_engine
+    from corpactions.bootstrap.mysql import build_engine
     from corpactions.persistence import schema
     from corpactions.settings import load
 
@@ -37,7 +37,7 @@ def accounts(
     as_json: Json = False,
 ) -> None:
     """Create accounts and grant exactly what the file says (as an account that may create users). Run after `db upgrade`; ca_migrator before it."""
-    from corpactions.bootstrap import build_engine
+    from corpactions.bootstrap.mysql import build_engine
     from corpactions.persistence import schema
     from corpactions.settings import load
 

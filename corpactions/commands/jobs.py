@@ -33,7 +33,7 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
 ) -> None:
     """Run a job once (as an account that may delete keys). Ends with status 4 when another instance is running it."""
-    from corpactions.bootstrap import build_engine
+    from corpactions.bootstrap.mysql import build_engine
     from corpactions.kafka.inspector import Inspector
     from corpactions.kafka.topics import EVENTS
     from corpactions.persistence.jobs import ExpiredKeys, JobLeases, purge

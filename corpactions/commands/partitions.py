@@ -19,7 +19,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text."
 @app.command("list")
 def show(as_json: Json = False) -> None:
     """Show every partition that a worker has ever claimed: its owner, how far it is, how many of its last 1,000 records were rejected."""
-    from corpactions.bootstrap import build_engine
+    from corpactions.bootstrap.mysql import build_engine
     from corpactions.kafka.topics import EVENTS
     from corpactions.persistence.partitions import progress
     from corpactions.settings import load
@@ -44,7 +44,7 @@ def resume(
     as_json: Json = False,
 ) -> None:
     """Let a paused partition go on (as an account that may update progress). Mend first what had its records rejected. Ends with status 1 when it is not paused."""
-    from corpactions.bootstrap import build_engine
+    from corpactions.bootstrap.mysql import build_engine
     from corpactions.kafka.topics import EVENTS
     from corpactions.persistence import partitions
     from corpactions.settings import load

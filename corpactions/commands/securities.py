@@ -46,7 +46,7 @@ def load(
 
     Lines that break a rule are reported on standard error and left out; all others are loaded.
     """
-    from corpactions.bootstrap import build_engine
+    from corpactions.bootstrap.mysql import build_engine
     from corpactions.persistence import securities
     from corpactions.settings import load as load_settings
 

@@ -1,17 +1,17 @@
-"""Settings to ready adapters: the one place where concrete classes are chosen. Plain constructor calls; nothing happens at import."""
+"""The event pipeline's adapters: topics, codecs, the worker's store and loop."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import NamedTuple
 
+from corpactions.bootstrap.mysql import build_engine
 from corpactions.domain.errors import Unavailable
 from corpactions.kafka.publisher import Publisher, PublisherConfig
 from corpactions.kafka.registry import Registry
 from corpactions.kafka.source import KafkaSource, SourceConfig
 from corpactions.kafka.topics import AUDIT, EVENTS, SUMMARIES, subject_of
 from corpactions.kafka.worker import Worker, WorkerConfig
-from corpactions.persistence.engine import Engine, MysqlConfig, connect
 from corpactions.persistence.lifecycle import MysqlLifecycleStore
 from corpactions.persistence.securities import MysqlSecurityMaster
 from corpactions.persistence.securities_http import HttpSecurityMaster
@@ -32,21 +32,6 @@ class Codecs(NamedTuple):
     events: EventCodec
     audit: AuditCodec
     summaries: SummaryCodec
-
-
-def build_engine(settings: Settings, *, wait_timeout_seconds: int = 60, pool_size: int = 5, database: str | None = None) -> Engine:
-    """MySQL as the account of the settings. Workers pass a short ``wait_timeout_seconds``, so that the locks of a stopped one fall by themselves."""
-    return connect(
-        MysqlConfig(
-            settings.mysql_host,
-            settings.mysql_port,
-            settings.mysql_database if database is None else database,
-            settings.mysql_user,
-            settings.mysql_password.get_secret_value(),
-            pool_size,
-            wait_timeout_seconds,
-        )
-    )
 
 
 def build_codecs(settings: Settings, clock: Clock) -> Codecs:
