@@ -22,6 +22,8 @@ from corpactions.ports.source import Source
 
 _LOG: Final = logging.getLogger("corpactions.worker")
 _IDLE_SECONDS: Final = 0.1
+_COMPANY_SECONDS: Final = 1.0
+"""How long a probe waits for records that have come since: a client that was paused must fetch anew."""
 _RUN_AGAIN_LIMIT: Final = 10
 """Deadlocks in a row after which the trouble is treated as MySQL's, not as bad luck."""
 _PAUSE_ADVICE: Final = "half of its last 1,000 records were rejected; mend the cause, then `corpactions partitions resume"
@@ -93,7 +95,8 @@ class Worker:
         room = self._config.batch_records - len(self._held)
         if self._hold_until is not None and room:
             self._source.resume(self._running())
-        if room and (self._hold_until is not None or not self._held):
+            self._take(self._source.consume(room, _COMPANY_SECONDS))
+        elif room and not self._held:
             self._take(self._source.consume(room, _IDLE_SECONDS))
 
     def _round(self) -> None:

@@ -169,7 +169,7 @@ def test_a_breaking_symbol_that_comes_first_and_alone_holds_nobody_who_comes_lat
         time.sleep(1.0)
         later = announcement("LATER")
         upstream.send(later)
-        made.wait_for(later.event_id, "COMPLETED")
+        made.wait_for(later.event_id, "COMPLETED", seconds=90)
 
 
 def test_possible_duplicates_are_held_by_setting_until_a_person_decides(make: Make) -> None:
