@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -34,7 +34,7 @@ class Letter(NamedTuple):
 class Follower:
     """Reads events until they have come to their end.
 
-    Lists are read first, since a page tells of 500 events at once; what no list shows (events of an earlier day, for example) is read one by one.
+    Lists are read first, those of this demonstration before all others, since a page tells of 500 events at once; what no list shows is read one by one.
 
     Args:
         gateway: where events are read.
@@ -58,10 +58,12 @@ class Follower:
         waiting = set(ends)
         while True:
             before = len(waiting)
-            self._read_lists(ends.keys(), seen)
+            self._read_lists(ends.keys(), seen, {"from": self._since})
             waiting = {event_id for event_id in waiting if not _ended(ends[event_id], seen.get(event_id))}
             tell(len(ends) - len(waiting))
             if len(waiting) == before:
+                self._read_lists(ends.keys(), seen, {})
+                waiting = {event_id for event_id in waiting if not _ended(ends[event_id], seen.get(event_id))}
                 self._read_single(waiting, seen)
                 waiting = {event_id for event_id in waiting if not _ended(ends[event_id], seen.get(event_id))}
                 tell(len(ends) - len(waiting))
@@ -70,8 +72,8 @@ class Follower:
                 return seen
             self._clock.sleep(PAUSE_SECONDS)
 
-    def _read_lists(self, wanted: Container[str], seen: dict[str, Json]) -> None:
-        parameters: dict[str, str | int] = {"from": self._since, "limit": PAGE}
+    def _read_lists(self, wanted: Container[str], seen: dict[str, Json], bounds: Mapping[str, str]) -> None:
+        parameters: dict[str, str | int] = {**bounds, "limit": PAGE}
         for _ in range(MOST_PAGES):
             page = self._gateway.get("/api/v1/events", parameters)
             seen.update((event["event_id"], event) for event in page["items"] if event["event_id"] in wanted)
