@@ -8,20 +8,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from corpactions.domain.errors import Fatal, Unavailable
 from corpactions.kafka.client_log import client_logger
+from corpactions.kafka.records import record_of
 from corpactions.ports.records import Record
 from corpactions.ports.source import Listener, Watermarks
 
 _LOG: Final = logging.getLogger("corpactions.kafka.source")
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST_TIMESTAMP: Final = 253_370_764_800_000
-"""9999-01-01 in milliseconds: a record's time is its producer's word, and MySQL holds no later year."""
 _REQUEST_SECONDS: Final = 5.0
 _POSITION_GONE: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})  # noqa: SLF001 - librdkafka's local codes are named so
 _NOT_A_MEMBER: Final = frozenset(
@@ -114,7 +111,7 @@ class KafkaSource:
         records = []
         for message in messages:
             if (error := message.error()) is None:
-                records.append(_record(message))
+                records.append(record_of(message))
             else:
                 self._judge(error, message)
         return records
@@ -210,17 +207,3 @@ class KafkaSource:
     def _trouble(self, error: KafkaError) -> None:
         if error.code() not in _AWAY:
             _LOG.log(logging.ERROR if error.fatal() else logging.WARNING, "kafka: %s", error.str())
-
-
-def _record(message: Message) -> Record:
-    _, milliseconds = message.timestamp()
-    timestamp = _EPOCH + timedelta(milliseconds=min(max(milliseconds, 0), _LATEST_TIMESTAMP))
-    topic, partition, offset = message.topic(), message.partition(), message.offset()
-    assert topic is not None and partition is not None and offset is not None, "a fetched record has a position"  # noqa: PT018 - one fact
-    headers: Any = message.headers() or ()
-    return Record(topic, partition, offset, _bytes(message.key()), _bytes(message.value()), tuple(headers), timestamp)
-
-
-def _bytes(value: Any) -> bytes | None:
-    """The client's type hints allow text; without deserialisers it hands out bytes."""
-    return None if value is None else bytes(value)
