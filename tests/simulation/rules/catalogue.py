@@ -1,0 +1,13 @@
+"""All rules, in the order in which a record meets them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.simulation.rules import position
+from tests.simulation.rules.rule import Rule
+
+PARTS: Final[dict[str, tuple[Rule, ...]]] = {
+    "Start position and fence": position.RULES,
+}
+RULES: Final[dict[str, Rule]] = {rule.name: rule for rules in PARTS.values() for rule in rules}
