@@ -67,6 +67,12 @@ test-integration: install ## The tests on real servers
 test-long: install ## The long versions: more crash rounds, all faults, large runs
 	@$(PYTEST) --long tests
 
+MINUTES := 60
+
+.PHONY: crash-hour
+crash-hour: install ## Kill, freeze and cut everything for MINUTES=60 under load; a line for each round, a table at the end (needs Go)
+	@exec $(PYTHON) -m tests.chaos --minutes $(MINUTES)
+
 .PHONY: bench
 bench: install ## Measure: one JSON object per line, each figure with its floor
 	@$(PYTHON) -m tests.benchmarks

@@ -7,15 +7,22 @@ import uuid
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from corpactions.domain.identity import partition_of
 from corpactions.domain.messages import Function, Message
-from tests.support.product import Product
+from corpactions.serde.terms import canonical_json
+from tests.support.product import PARTITIONS, Product
 from tests.support.upstream import amendment, announcement, cancellation, day, dividend
 
 SOUND = tuple(f"S{number:02}" for number in range(20))
 FLAKY = ("FLAKY1", "FLAKY2")
 """Symbols whose look-ups fail now and then."""
 DOWN = ("DOWN1",)
-"""Symbols whose look-ups always fail: their first event ends as FAILED and holds all others."""
+"""Symbols whose look-ups fail for a whole round: their first event ends as FAILED and holds all others until a person decides."""
+LATE = ("LATE1", "LATE2")
+"""Symbols that the security master does not know yet."""
+TROUBLED = (*FLAKY, *DOWN, *LATE)
+ALL = (*SOUND, *TROUBLED)
+_UNKNOWN_SCHEMA = (999_999).to_bytes(4, "big")
 
 
 class Utterance(NamedTuple):
@@ -48,6 +55,8 @@ class Script:
         dice = self.chance.random()
         if dice < 0.06:
             return self._poison()
+        if dice < 0.07 and self._said:
+            return self._contradiction()
         if dice < 0.10 and self._kept_back:
             return self._say(self._kept_back.pop())
         if dice < 0.16 and self._said:
@@ -83,10 +92,18 @@ class Script:
         amount = f"0.{self.chance.randrange(1, 10_000):04}"
         return self._say(amendment(event, version, dividend(amount, event.terms.key_date if event.terms else day(0))))
 
+    def _contradiction(self) -> Utterance:
+        """A version that was said before, now with other content."""
+        before = self.chance.choice(self._said)
+        other = before._replace(terms=dividend("77.70"), terms_json=canonical_json(dividend("77.70"))) if before.terms else before
+        return Utterance(before.symbol.encode(), self.product.codec.encode(other), None)
+
     def _poison(self) -> Utterance:
+        """What broken and hostile producers send; the last one pretends a schema that nobody has registered."""
         event = announcement(self.chance.choice(SOUND), event_id=self._id())
         value = self.product.codec.encode(event)
         key = event.symbol.encode()
+        elsewhere = (partition_of(key, PARTITIONS) + 1) % PARTITIONS
         return self.chance.choice(
             (
                 Utterance(key, b"not Avro", None),
@@ -95,6 +112,8 @@ class Script:
                 Utterance(None, value, None, 3),
                 Utterance(b"OTHER", value, None),
                 Utterance(key, self.product.codec.encode(event._replace(terms=dividend("-1"))), None),
+                Utterance(key, value, None, elsewhere),
+                Utterance(key, value[:1] + _UNKNOWN_SCHEMA + value[5:], None),
             )
         )
 
