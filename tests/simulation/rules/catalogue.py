@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.simulation.rules import position
+from tests.simulation.rules import identity, position
 from tests.simulation.rules.rule import Rule
 
 PARTS: Final[dict[str, tuple[Rule, ...]]] = {
+    "Order": identity.ORDER,
+    "Identity": identity.IDENTITY,
+    "One announcement, one event": identity.ANNOUNCEMENTS,
     "Start position and fence": position.RULES,
+    "Decisions": identity.DECISIONS,
+    "Replay": identity.REPLAY,
 }
 RULES: Final[dict[str, Rule]] = {rule.name: rule for rules in PARTS.values() for rule in rules}
