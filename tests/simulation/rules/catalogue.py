@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.simulation.rules import identity, position
+from tests.simulation.rules import identity, once, position
 from tests.simulation.rules.rule import Rule
 
 PARTS: Final[dict[str, tuple[Rule, ...]]] = {
@@ -12,6 +12,7 @@ PARTS: Final[dict[str, tuple[Rule, ...]]] = {
     "Identity": identity.IDENTITY,
     "One announcement, one event": identity.ANNOUNCEMENTS,
     "Start position and fence": position.RULES,
+    "Effectively once": once.RULES,
     "Decisions": identity.DECISIONS,
     "Replay": identity.REPLAY,
 }
