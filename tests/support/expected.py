@@ -5,7 +5,7 @@ Shares the rules of terms and the codec with the worker, and nothing of its fold
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -14,10 +14,8 @@ from corpactions.domain.identity import content_sha256, partition_of
 from corpactions.domain.messages import CANCELLING, DECISIONS, Function, Message, Position, VersionRef
 from corpactions.domain.rules import problems_of
 from corpactions.ports.records import Record
-from corpactions.serde.events import EventCodec
 
 Kind = Literal["filed", "duplicate", "rejected", "decision"]
-PARTITIONS = 12
 
 
 class Verdict(NamedTuple):
@@ -67,26 +65,39 @@ class Expected:
 
     Args:
         records: the whole events topic, partition by partition in the order of offsets.
-        codec: decodes them.
+        decode: bytes to a message; raises Rejected.
         refused: event ids whose terms contradict the security master, which is not asked here.
+        unstorable: event ids whose rows the database refuses.
+        partitions: how many the topic has.
     """
 
-    def __init__(self, records: Iterable[Record], codec: EventCodec, refused: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        records: Iterable[Record],
+        decode: Callable[[bytes | None], Message],
+        refused: Iterable[str] = (),
+        unstorable: Iterable[str] = (),
+        partitions: int = 12,
+    ) -> None:
         self.verdicts: dict[Position, Verdict] = {}
         self.events: dict[str, ExpectedEvent] = {}
         self._holders: dict[tuple[str, str, str], str] = {}
         self._refused = frozenset(refused)
+        self._unstorable = frozenset(unstorable)
+        self._partitions = partitions
         for record in records:
-            self.verdicts[record.position] = self._decide(record, codec)
+            self.verdicts[record.position] = self._decide(record, decode)
 
-    def _decide(self, record: Record, codec: EventCodec) -> Verdict:
+    def _decide(self, record: Record, decode: Callable[[bytes | None], Message]) -> Verdict:
         try:
-            message = codec.decode(record.value)
+            message = decode(record.value)
         except Rejected:
             return Verdict("rejected", None)
         key = message.symbol.encode()
-        if record.key != key or record.partition != partition_of(key, PARTITIONS):
+        if record.key != key or record.partition != partition_of(key, self._partitions):
             return Verdict("rejected", None)
+        if message.event_id in self._unstorable:
+            return Verdict("rejected", message)
         event = self.events.get(message.event_id)
         if message.function in DECISIONS:
             if event is not None:
