@@ -179,7 +179,7 @@ ORDER = (
         "An upstream keeps librdkafka's default partitioner: its amendment goes elsewhere.",
         "Two workers write one event, each in its own order.",
         replaced((Inspector, "_check_place", _only_the_key_counts)),
-        "must be rejected and has no letter",
+        "verdicts: .* must be rejected and has no letter",
     ),
     Rule(
         "key-is-the-symbol",
@@ -187,7 +187,7 @@ ORDER = (
         "An upstream keys by event id, or by another symbol.",
         "The symbol has a second writer in another partition.",
         replaced((Inspector, "_check_place", _only_the_partition_counts)),
-        "must be rejected and has no letter",
+        "verdicts: .* must be rejected and has no letter",
     ),
     Rule(
         "an-event-keeps-its-symbol",
@@ -195,7 +195,7 @@ ORDER = (
         "An id is used again for another symbol, in that symbol's partition.",
         "Two partitions' owners write one row.",
         replaced((lifecycle, "_check_symbol", lambda _state, _message: None)),
-        "must be rejected and has no letter",
+        "verdicts: .* must be rejected and has no letter",
     ),
     Rule(
         "decided-in-order",
@@ -203,7 +203,7 @@ ORDER = (
         "An announcement and its amendment share a batch.",
         "The amendment comes first.",
         wrapped(LifecycleHandler, "handle", _backwards),
-        r"was changed in the order of offsets \[1, 0\]",
+        r"order: .* was changed in the order of offsets \[1, 0\]",
     ),
 )
 IDENTITY = (
@@ -213,7 +213,7 @@ IDENTITY = (
         "A produce times out and has landed; its sender repeats it.",
         "The repetition goes to the dead letters and somebody is woken.",
         wrapped(folding, "apply", _again_is_a_conflict),
-        "must be duplicate and was rejected",
+        "verdicts: .* must be duplicate and was rejected",
     ),
     Rule(
         "the-hash-covers-what-is-said",
@@ -221,7 +221,7 @@ IDENTITY = (
         "An upstream repeats an announcement and stamps it anew.",
         "A repetition looks like a conflict.",
         _hash_of(_with_the_time),
-        "must be duplicate and was rejected",
+        "verdicts: .* must be duplicate and was rejected",
     ),
     Rule(
         "other-content-is-a-conflict",
@@ -229,7 +229,7 @@ IDENTITY = (
         "A source corrects an amount and forgets to count the version up.",
         "The correction is taken for a repetition and disappears.",
         _hash_of(_of_the_name_alone),
-        "must be rejected and has no letter",
+        "verdicts: .* must be rejected and has no letter",
     ),
     Rule(
         "a-late-version-is-only-filed",
@@ -237,7 +237,7 @@ IDENTITY = (
         "Version 3 overtakes version 2 on its way.",
         "The older terms come into force.",
         replaced((EventState, "highest", lambda _self, _origin: 0)),
-        r"is at version gateway\.2, must be at gateway\.3",
+        r"events: .* is at version gateway\.2, must be at gateway\.3",
     ),
     Rule(
         "a-gap-is-flagged",
@@ -253,7 +253,7 @@ IDENTITY = (
         "The desk amends at version 5; the vendor then sends its own version 1.",
         "The later word is filed as superseded.",
         replaced((EventState, "highest", _highest_of_all)),
-        r"must be at vendor\.1",
+        r"events: .* must be at vendor\.1",
     ),
     Rule(
         "based-on-is-decided-by-the-worker",
@@ -261,7 +261,7 @@ IDENTITY = (
         "Two people amend what they saw, before either amendment is applied.",
         "The second one overwrites what its author never saw.",
         _messages_lose(based_on=None),
-        "must be rejected and has no letter",
+        "verdicts: .* must be rejected and has no letter",
     ),
     Rule(
         "based-on-travels",
@@ -285,7 +285,7 @@ IDENTITY = (
         "An amendment carries another reference.",
         "The event lets its reference go, and the announcement it stood for can be made a second time.",
         replaced((lifecycle, "_check_same_event", lifecycle._check_symbol)),
-        "must be rejected and has no letter",
+        "verdicts: .* must be rejected and has no letter",
     ),
 )
 ANNOUNCEMENTS = (
@@ -295,7 +295,7 @@ ANNOUNCEMENTS = (
         "Two systems send the same announcement under different ids.",
         "Only the unique index is left, which names no holder and leaves no row to ask for.",
         _around_without(holder=None),
-        "has messages and no row",
+        "events: .* has messages and no row",
     ),
     Rule(
         "references-count-within-a-batch",
@@ -311,7 +311,7 @@ ANNOUNCEMENTS = (
         "A cancelled announcement is sent again under a new id.",
         "As above.",
         wrapped(Fold, "_around", _cancelled_hold_nothing),
-        "has messages and no row",
+        "events: .* has messages and no row",
     ),
     Rule(
         "a-rejected-announcement-holds-nothing",
@@ -319,7 +319,7 @@ ANNOUNCEMENTS = (
         "A source sends an announcement with a wrong amount, then the right one under a new id.",
         "The right one is rejected as a duplicate of the wrong one.",
         wrapped(folding, "reject_announcement", _rejected_holds),
-        "must be filed and was rejected",
+        "verdicts: .* must be filed and was rejected",
     ),
     Rule(
         "a-like-announcement-is-linked",
@@ -361,7 +361,7 @@ DECISIONS = (
         "A person clicks twice; or the worker dies before it has told.",
         "The second click is rejected as stale; after a death the decision's record is never told.",
         wrapped(Fold, "load", _decisions_forgotten),
-        r"audit record \S+ is missing",
+        r"audit: record \S+ is missing",
     ),
     Rule(
         "a-decision-belongs-to-one-event",

@@ -75,7 +75,7 @@ RULES = (
         "An amendment was stale when it came, and looks fresh after the DISCARD that followed; then the worker dies.",
         "What was rejected, letter and all, is applied.",
         claims_become(lambda _, claim: setattr(claim, "committed_offset", claim.acked_offset)),
-        r"has versions \S+",
+        r"events: .* has versions \S+",
     ),
     Rule(
         "a-revision-for-each-change",
@@ -83,7 +83,7 @@ RULES = (
         "An announcement and its amendment share a transaction.",
         "Two changes have one identity, with two contents.",
         wrapped(lifecycle, "begin", _revision_of_the_transaction),
-        r"audit record \S+ has copies that differ",
+        r"audit: record \S+ has \d contents",
     ),
     Rule(
         "told-again-byte-for-byte",
@@ -91,7 +91,7 @@ RULES = (
         "A worker dies between COMMIT and ack; its heir tells again.",
         "One id, two contents: the audit log takes it for a forgery.",
         wrapped(Fold, "finish", _told_as_of_now),
-        r"audit record \S+ has copies that differ",
+        r"audit: record \S+ has \d contents",
     ),
     Rule(
         "a-redelivery-tells-again",
@@ -99,7 +99,7 @@ RULES = (
         "A worker dies between COMMIT and ack.",
         "The records of what it decided are never told.",
         replaced((Fold, "repeat", lambda _self, _item: None)),
-        r"audit record \S+ is missing",
+        r"audit: record \S+ is missing",
     ),
     Rule(
         "what-no-record-drives-is-kept",
@@ -107,7 +107,7 @@ RULES = (
         "A retry succeeds long after its record was acknowledged; the worker dies before it has told.",
         "Nothing is read again that would tell of it.",
         _not_kept(lambda item: _audit(item, of_a_rejection=False)),
-        r"audit record \S+ is missing",
+        r"audit: record \S+ is missing",
     ),
     Rule(
         "a-failed-row-s-record-is-kept",
@@ -115,7 +115,7 @@ RULES = (
         "The announcement is mended in the same batch, and the worker dies before it has told.",
         "The redelivery finds the mended version, and the first revision is never told.",
         _not_kept(lambda item: _audit(item, of_a_rejection=True)),
-        r"audit record \S+ is missing",
+        r"audit: record \S+ is missing",
     ),
     Rule(
         "letters-are-kept",
@@ -123,7 +123,7 @@ RULES = (
         "A worker dies between the COMMIT of a rejection and the letter's ack.",
         "The record was decided and is not decided again: the letter is lost.",
         _not_kept(_letters_of(TOPICS.dead_letters)),
-        "must be rejected and has no letter",
+        "verdicts: .* must be rejected and has no letter",
     ),
     Rule(
         "rejections-are-kept",
@@ -131,6 +131,6 @@ RULES = (
         "A worker dies between the COMMIT of a rejection and the ack.",
         "The auditors never learn of the rejection.",
         _not_kept(lambda item: item.topic == TOPICS.audit and AUDIT.decode(item.value).revision is None),
-        r"audit record \S+ is missing",
+        r"audit: record \S+ is missing",
     ),
 )

@@ -187,7 +187,7 @@ RULES = (
         "A worker commits, and dies before its audit records have left.",
         "The records of what it decided are never told.",
         claims_become(lambda _, claim: _move(claim, claim.committed_offset)),
-        r"audit record \S+ is missing",
+        r"audit: record \S+ is missing",
     ),
     Rule(
         "start-from-mysql",
@@ -195,7 +195,7 @@ RULES = (
         "Somebody resets the group's offsets to the end, or they expire.",
         "Records are skipped for ever.",
         claims_become(_to_the_group_s_offset),
-        r"version gateway\.1 of \S+ is not filed",
+        r"verdicts: .*version gateway\.1 of \S+ is not filed",
     ),
     Rule(
         "start-at-the-earliest",
@@ -203,7 +203,7 @@ RULES = (
         "Upstreams write before the first worker has ever started.",
         "What was written until then is never applied.",
         claims_become(_to_the_end_when_new),
-        r"version gateway\.1 of \S+ is not filed",
+        r"verdicts: .*version gateway\.1 of \S+ is not filed",
     ),
     Rule(
         "a-lost-position-is-fatal",
@@ -219,7 +219,7 @@ RULES = (
         "A fetch straddles a rebalance, and a record comes out of the client twice.",
         "It is decided twice within one transaction.",
         replaced((Worker, "_take", _keep_all)),
-        r"the summaries count 2 records, the topic holds 1",
+        r"summaries: they count \{\S+ 2.* records",
     ),
     Rule(
         "fenced",
@@ -227,7 +227,7 @@ RULES = (
         "A worker is stopped for a minute; another takes over; the first one goes on where it was.",
         "Both write the same partition: counts and summaries of one overwrite the other's.",
         _fence(lambda _row, _claim, _owner: True),
-        r"summary \S+ has copies that differ",
+        r"summaries: summary \S+ has copies that differ",
     ),
     Rule(
         "fenced-by-epoch",
@@ -235,7 +235,7 @@ RULES = (
         "Two processes carry the same name, since a deployment gave it to both.",
         "The stopped one passes for the one that took over.",
         _fence(lambda row, _claim, owner: bool(row.owner == owner)),
-        r"summary \S+ has copies that differ",
+        r"summaries: summary \S+ has copies that differ",
     ),
     Rule(
         "a-stranger-lets-go",
@@ -251,7 +251,7 @@ RULES = (
         "A worker that was long given up claims once more on its way out.",
         "The rightful owner lets go, the group never assigns the partition again: it stands still.",
         replaced((Worker, "_fenced", lambda self, _error: _let_go(self))),
-        r"ends at 1; decided up to 0",
+        r"progress: .* ends at 1; decided up to 0",
     ),
     Rule(
         "silence-is-no-answer",
@@ -259,7 +259,7 @@ RULES = (
         "The group's coordinator is away when the fence fails.",
         "What is given up is never assigned again: the partition stands still.",
         wrapped(Worker, "_fenced", _silence_is_no),
-        r"ends at 1; decided up to 0",
+        r"progress: .* ends at 1; decided up to 0",
     ),
     Rule(
         "an-unanswered-commit-is-not-undone",
@@ -267,7 +267,7 @@ RULES = (
         "The connection breaks after MySQL has committed.",
         "The records are decided twice; the summary of the first time is overwritten untold.",
         _unanswered(_as_a_failure),
-        r"summary \S+ is missing",
+        r"summaries: summary \S+ is missing",
     ),
     Rule(
         "an-unanswered-commit-is-not-done",
@@ -275,7 +275,7 @@ RULES = (
         "The connection breaks before MySQL has committed.",
         "The records are passed over and never applied.",
         _unanswered(_as_a_success),
-        r"is not filed",
+        r"verdicts: .* is not filed",
     ),
     Rule(
         "a-claim-publishes-what-was-pending",
@@ -283,7 +283,7 @@ RULES = (
         "A worker rejects a record, commits, and dies before the letter has left.",
         "The letter is never seen.",
         _forget_left_behind("to_publish", []),
-        r"must be rejected and has no letter",
+        r"verdicts: .* must be rejected and has no letter",
     ),
     Rule(
         "a-claim-publishes-the-summary",
@@ -291,7 +291,7 @@ RULES = (
         "A worker commits, and dies before the summary has left.",
         "The counts on the dashboard stay wrong.",
         _forget_left_behind("summary", None),
-        r"summary \S+ is missing",
+        r"summaries: summary \S+ is missing",
     ),
     Rule(
         "a-claim-s-own-progress",
@@ -299,7 +299,7 @@ RULES = (
         "The heir dies as well, in the middle of publishing again.",
         "The second heir starts behind records that nobody told of.",
         wrapped(InFlight, "barrier", _follows_the_commit),
-        r"audit record \S+ is missing",
+        r"audit: record \S+ is missing",
     ),
     Rule(
         "a-position-is-proved",
@@ -307,7 +307,7 @@ RULES = (
         "A worker dies between its COMMIT and the acks.",
         "Nobody reads again what it decided, so its audit records are never told.",
         wrapped(LifecycleHandler, "_commit", _position_of_its_own),
-        r"audit record \S+ is missing",
+        r"audit: record \S+ is missing",
     ),
     Rule(
         "commit-waits-for-acks",
@@ -315,7 +315,7 @@ RULES = (
         "Two transactions commit, then the worker dies before either has left.",
         "The summary kept for the first is overwritten by the second's and lost.",
         replaced((InFlight, "barrier", _without_waiting)),
-        r"summary \S+ is missing",
+        r"summaries: summary \S+ is missing",
     ),
     Rule(
         "unacked-is-sent-again",
@@ -323,7 +323,7 @@ RULES = (
         "The broker takes part of a batch and stops answering.",
         "The rest is never told.",
         wrapped(InFlight, "barrier", _unacked_is_acked),
-        r"audit record \S+ is missing",
+        r"audit: record \S+ is missing",
     ),
     Rule(
         "a-drain-writes-the-last-position",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from consumers.lifecycle.handler import LifecycleHandler
@@ -10,8 +9,9 @@ from corpactions.domain.change import Policy
 from corpactions.domain.messages import Message
 from corpactions.ports.lifecycle import LifecycleStore
 from corpactions.ports.records import Headers, Publication, Record
-from tests.simulation.rules.verdict import findings
+from tests.simulation.rules.stage_evidence import gather
 from tests.support.announcing import newm, record
+from tests.support.judgement import Circumstances, findings
 from tests.support.lifecycle import Shop
 from tests.support.memory_store import Tables
 from tests.support.worker import Process, Topic
@@ -84,9 +84,9 @@ class Stage:
         self.shop.securities.failing.clear()
         (process or self.start().join()).turns(turns, seconds=40)
 
-    def check(self, held: Sequence[str] = ()) -> None:
-        """Compare everything with what the topic alone says; ``held`` symbols wait for a person. To be called at rest."""
-        found = findings(self.topic.partitions, self.log, self.tables, held)
+    def check(self, **around: Any) -> None:
+        """Compare everything with what the topic alone says, at rest; for what may be ``around`` see :class:`tests.support.judgement.Circumstances`."""
+        found, _ = findings(gather(self.topic.partitions, self.log, self.tables), Circumstances(**around))
         assert not found, f"{len(found)} findings:\n  " + "\n  ".join(found)
 
     def statuses(self) -> dict[int, str]:
