@@ -12,6 +12,7 @@ import random
 import shutil
 import sys
 import time
+import traceback
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ from tests.chaos.proxied import ProxiedStack
 
 EACH = 10
 ROUNDS_PER_PRODUCT = 5
+_SHOWN = 4_000
 
 
 def main() -> int:
@@ -52,8 +54,9 @@ def main() -> int:
     except KeyboardInterrupt:
         print(f"stopped by hand; the logs so far are in {folder}")
         return 130
-    except BaseException as error:
-        print(f"VIOLATION with CA_CRASH_SEED={seed} after {len(reports)} good rounds; everything is in {folder}\n{error}")
+    except Exception as error:
+        (folder / "violation.txt").write_text(traceback.format_exc())
+        print(f"VIOLATION with CA_CRASH_SEED={seed} after {len(reports)} good rounds; everything is in {folder}\n{str(error)[:_SHOWN]}")
         return 1
     finally:
         print(table(reports))

@@ -22,7 +22,8 @@ from tests.chaos.scene import Fault, Scene
 from tests.chaos.script import DOWN, FLAKY, LATE, TROUBLED, Script
 from tests.chaos.traffic import KafkaSender, Sender
 from tests.support.bank import Bank, bank
-from tests.support.checker import Acked, Counts, judge
+from tests.support.checker import judge
+from tests.support.judgement import Acked, Counts
 from tests.support.product import Process, Product, product
 
 WORKERS, CLIENTS = 3, 3

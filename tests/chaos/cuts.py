@@ -19,13 +19,13 @@ from tests.chaos.scene import DELIVERY_SECONDS, SESSION_SECONDS, Fault, Scene
 COMMIT_SECONDS: Final = 1.0
 """The longest that MySQL may be told to wait."""
 _LOOK_SECONDS: Final = 5.0
-_COMMITTING: Final = "waiting for handler commit"
+_COMMITTING: Final = b"waiting for handler commit"
 
 
 @contextmanager
 def commits_under_way(scene: Scene, account: str, count: int = 1) -> Iterator[int]:
     """COMMITs take a second, and when the block begins so many sessions of the account are inside one. The value is how many were found after five seconds."""
-    with closing(scene.fleet.made.backing.connection("")) as session:
+    with closing(_administrator(scene)) as session:
         _delay(session, int(COMMIT_SECONDS * 1_000_000))
         try:
             found, deadline = 0, time.monotonic() + _LOOK_SECONDS
@@ -38,6 +38,13 @@ def commits_under_way(scene: Scene, account: str, count: int = 1) -> Iterator[in
                 _delay(session, 0)
 
 
+def _administrator(scene: Scene) -> Any:
+    """A session that gets bytes: statements with binary values show in the process list, and are no text."""
+    mysql = scene.fleet.made.endpoints["mysql"]
+    account = {name: mysql[name] for name in ("host", "port", "user", "password")}
+    return MySQLdb.connect(**account, autocommit=True, use_unicode=False)
+
+
 def _delay(session: Any, microseconds: int) -> None:
     with session.cursor() as cursor:
         cursor.execute(f"SET GLOBAL binlog_group_commit_sync_delay = {microseconds}")
@@ -45,10 +52,10 @@ def _delay(session: Any, microseconds: int) -> None:
 
 def _committing(session: Any, account: str) -> int:
     with session.cursor() as cursor:
-        cursor.execute("SHOW FULL PROCESSLIST")
+        cursor.execute("SHOW PROCESSLIST")
         names = [column[0] for column in cursor.description]
         rows = [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
-    return sum(row["User"] == account and row["State"] == _COMMITTING for row in rows)
+    return sum((row["User"], row["State"]) == (account.encode(), _COMMITTING) for row in rows)
 
 
 def lose_commit_answer_to_worker(scene: Scene) -> None:
