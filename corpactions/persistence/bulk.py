@@ -6,7 +6,7 @@ escapes or only lets through what needs no escaping, so that no statement is eve
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 
 from MySQLdb._mysql import escape_string
@@ -15,8 +15,12 @@ NULL = "NULL"
 
 
 def text(value: str | None) -> str:
-    """A string literal in the connection's character set (utf8mb4)."""
-    return NULL if value is None else f"'{escape_string(value.encode()).decode('latin-1')}'"
+    """A string literal in the connection's character set (utf8mb4). Nearly every text is plain: then it stands as it is, and JSON keeps its quotes."""
+    if value is None:
+        return NULL
+    if value.isascii() and value.isprintable() and "'" not in value and "\\" not in value:
+        return f"'{value}'"
+    return f"'{escape_string(value.encode()).decode('latin-1')}'"
 
 
 def code(value: str | None) -> str:
@@ -34,6 +38,11 @@ def ident(value: str | None) -> str:
     return NULL if value is None else "0x" + value.replace("-", "")
 
 
+def short_blob(value: bytes | None) -> str:
+    """A binary literal of few bytes, such as a hash: as hexadecimal digits, which are the quickest to write."""
+    return NULL if value is None else "0x" + value.hex()
+
+
 def number(value: int | None) -> str:
     """An integer literal."""
     return NULL if value is None else str(value)
@@ -47,6 +56,15 @@ def moment(value: datetime | None) -> str:
 def day(value: date | None) -> str:
     """A DATE literal."""
     return NULL if value is None else f"'{value.isoformat()}'"
+
+
+def values(rows: Iterable[str]) -> str:
+    """A table of rows to be joined: ``(VALUES ROW(…),ROW(…))``.
+
+    MySQL then looks each row up by an index, at a price that grows with nothing. It plans a long IN list of several columns by statistics, which are
+    wrong while a table is young, and then reads everything that shares the first column.
+    """
+    return "(VALUES " + ",".join(["ROW" + item for item in rows]) + ")"
 
 
 def row(*literals: str) -> str:

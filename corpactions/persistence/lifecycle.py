@@ -135,9 +135,8 @@ class MysqlLifecycleTransaction:
         """The events that have a row; older versions are read only for those that have any."""
         if not event_ids:
             return {}
-        rows = self._transaction.query(
-            f"SELECT {_columns(EVENT_COLUMNS)} FROM events WHERE event_id IN ({','.join(map(ident, event_ids))})"
-        )
+        wanted = bulk.values(f"({ident(event_id)})" for event_id in event_ids)
+        rows = self._transaction.query(f"SELECT {_columns(EVENT_COLUMNS)} FROM {wanted} AS n (id) STRAIGHT_JOIN events ON event_id=n.id")
         counts = EVENT_COLUMNS.index("older_versions")
         older = self._older([values for values in rows if values[counts]])
         return {(state := lifecycle_rows.event_state(tuple(values), older.get(values[0], {}))).event_id: state for values in rows}
@@ -157,9 +156,10 @@ class MysqlLifecycleTransaction:
         """Which event holds a reference."""
         if not references:
             return {}
-        wanted = ",".join(row(code(key.symbol), text(key.source), text(key.source_reference)) for key in references)
+        wanted = bulk.values(row(code(key.symbol), text(key.source), text(key.source_reference)) for key in references)
         rows = self._transaction.query(
-            f"SELECT symbol,source,source_reference,event_id FROM events WHERE (symbol,source,source_reference) IN ({wanted})"
+            f"SELECT symbol,source,source_reference,event_id FROM {wanted} AS n (a,b,c)"
+            " STRAIGHT_JOIN events ON symbol=n.a AND source=n.b AND source_reference=n.c"
         )
         return {ReferenceKey(*values[:3]): uuid_text(values[3]) for values in rows}
 
@@ -167,11 +167,11 @@ class MysqlLifecycleTransaction:
         """The events, not cancelled, that share symbol, type and key date."""
         if not keys:
             return {}
-        wanted = ",".join(row(code(key.symbol), code(key.event_type), day(key.key_date)) for key in keys)
+        wanted = bulk.values(row(code(key.symbol), code(key.event_type), day(key.key_date)) for key in keys)
         found: dict[LikenessKey, list[str]] = defaultdict(list)
         rows = self._transaction.query(
-            "SELECT symbol,event_type,key_date,event_id,status,version IS NULL FROM events"
-            f" WHERE (symbol,event_type,key_date) IN ({wanted})"
+            f"SELECT symbol,event_type,key_date,event_id,status,version IS NULL FROM {wanted} AS n (a,b,c)"
+            " STRAIGHT_JOIN events ON symbol=n.a AND event_type=n.b AND key_date=n.c"
         )
         for symbol, event_type, key_date, event_id, status, only_rejected in rows:
             if status != "CANCELLED" and not only_rejected:

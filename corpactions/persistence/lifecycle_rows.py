@@ -17,7 +17,7 @@ from corpactions.domain.change import Change
 from corpactions.domain.messages import Function, VersionRef
 from corpactions.domain.state import Effect, EffectRow, EventState, FiledVersion, Status
 from corpactions.domain.terms import EventType, from_json, to_json
-from corpactions.persistence.bulk import NULL, blob, code, day, ident, moment, number, row, text, uuid_text
+from corpactions.persistence.bulk import NULL, blob, code, day, ident, moment, number, row, short_blob, text, uuid_text
 from corpactions.persistence.tables import ERROR_CHARACTERS, REASON_CHARACTERS
 from corpactions.ports.lifecycle import Parked, Queued
 from corpactions.ports.records import Headers, Publication, Record
@@ -116,7 +116,7 @@ def event_row(state: EventState) -> str:
     else:
         origin, counted = current.ref
         version = f"{_often(origin)},{counted},'{current.function}'"
-        digest, salt, filed = blob(current.content_sha256), blob(current.salt), current.filed_revision
+        digest, salt, filed = short_blob(current.content_sha256), short_blob(current.salt), current.filed_revision
         accepted = created if current.accepted_at is state.created_at else moment(current.accepted_at)
     return (
         f"({ident(state.event_id)},'{state.event_type}','{state.symbol}',{_often(state.source)},{text(state.source_reference)},{code(state.isin)},"
