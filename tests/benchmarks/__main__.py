@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import end_to_end, gateway, serde, worker
+from tests.benchmarks import end_to_end, gateway, recovery, serde, worker
 from tests.support.stack import servers
 
 ALONE: dict[str, Callable[[], None]] = {"serde": serde.measure}
@@ -18,6 +18,9 @@ ON_SERVERS: dict[str, Callable[[Mapping[str, Any], argparse.Namespace], None]] =
     "worker.apply": lambda endpoints, options: worker.apply(endpoints, "worker.apply", 1, quick=options.quick),
     "worker.apply.two": lambda endpoints, options: worker.apply(endpoints, "worker.apply.two", 2, quick=options.quick),
     "end_to_end.latency": lambda endpoints, options: end_to_end.latency(endpoints, quick=options.quick),
+    "recovery.start": lambda endpoints, options: recovery.start(endpoints, quick=options.quick),
+    "recovery.drain": lambda endpoints, options: recovery.drain(endpoints, quick=options.quick),
+    "recovery.takeover": lambda endpoints, options: recovery.takeover(endpoints, quick=options.quick),
     "end_to_end.max": lambda endpoints, options: end_to_end.maximum(endpoints, options.seconds or (5.0 if options.quick else 60.0)),
 }
 
