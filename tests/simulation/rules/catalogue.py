@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.simulation.rules import identity, once, parking, position
+from tests.simulation.rules import failing, identity, once, parking, position
 from tests.simulation.rules.rule import Rule
 
 PARTS: Final[dict[str, tuple[Rule, ...]]] = {
@@ -15,6 +15,10 @@ PARTS: Final[dict[str, tuple[Rule, ...]]] = {
     "Effectively once": once.RULES,
     "Decisions": identity.DECISIONS,
     "Replay": identity.REPLAY,
-    "A symbol that waits": parking.RULES,
+    "Rejected": failing.REJECTED,
+    "Retryable: a symbol waits": parking.RULES,
+    "Unavailable": failing.UNAVAILABLE,
+    "Floods": failing.FLOODS,
+    "Dead letters": failing.LETTERS,
 }
 RULES: Final[dict[str, Rule]] = {rule.name: rule for rules in PARTS.values() for rule in rules}

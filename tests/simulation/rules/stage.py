@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from consumers.lifecycle.handler import LifecycleHandler
+from consumers.lifecycle.securities import GuardedSecurities, RememberedSecurities
 from corpactions.domain.change import Policy
 from corpactions.domain.messages import Message
 from corpactions.ports.lifecycle import LifecycleStore
@@ -34,12 +35,14 @@ class _Shop(Shop):
 class Stage:
     """A topic, a database and any number of worker processes; the first one, ``one``, holds all partitions."""
 
-    def __init__(self, policy: Policy | None = None, *, owner: str | None = None, claimed: bool = True) -> None:
-        """``owner`` names every process alike; unless ``claimed``, the first process has its partitions only after its next turn."""
+    def __init__(self, policy: Policy | None = None, *, owner: str | None = None, claimed: bool = True, guarded: bool = False) -> None:
+        """``owner`` names every process alike; unless ``claimed``, the first process has its partitions only after its next turn; ``guarded`` puts the
+        guard and the memory of the real process in front of the security master.
+        """
         self.shop = _Shop(policy or Policy())
         self.topic = Topic()
         self.log: list[Publication] = []
-        self._owner = owner
+        self._owner, self._guarded = owner, guarded
         self._started = 0
         self.one = self.start().join()
         if claimed:
@@ -53,7 +56,10 @@ class Stage:
     def start(self) -> Process:
         """One more process, which has joined nothing yet."""
         self._started += 1
-        return Process(self.shop, self.topic, self.log, self._owner or f"owner-{self._started}")
+        made = Process(self.shop, self.topic, self.log, self._owner or f"owner-{self._started}")
+        if self._guarded:
+            made.handler._inner._securities = RememberedSecurities(GuardedSecurities(self.shop.securities), self.shop.clock)  # type: ignore[attr-defined]
+        return made
 
     def write(self, *said: Message | bytes | None, headers: Headers = (), **changes: Any) -> list[Record]:
         """Put messages on the topic, as their sender would; the records as they stand there."""
@@ -82,6 +88,7 @@ class Stage:
         self.shop.database.lose_commit = None
         self.shop.securities.away = False
         self.shop.securities.failing.clear()
+        self.shop.securities.poison.clear()
         (process or self.start().join()).turns(turns, seconds=40)
 
     def check(self, **around: Any) -> None:
