@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.simulation.rules import failing, identity, once, parking, position
+from tests.simulation.rules import failing, identity, keys, once, parking, position
 from tests.simulation.rules.rule import Rule
 
 PARTS: Final[dict[str, tuple[Rule, ...]]] = {
     "Order": identity.ORDER,
     "Identity": identity.IDENTITY,
     "One announcement, one event": identity.ANNOUNCEMENTS,
+    "Idempotency keys": keys.RULES,
     "Start position and fence": position.RULES,
     "Effectively once": once.RULES,
     "Decisions": identity.DECISIONS,
