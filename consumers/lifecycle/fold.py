@@ -159,7 +159,10 @@ class Fold:
 
     def tally(self, partition: int) -> Tally:
         """What the partition's summary says so far."""
-        return self._tallies.setdefault(partition, Tally())
+        found = self._tallies.get(partition)
+        if found is None:
+            found = self._tallies[partition] = Tally()
+        return found
 
     def waits(self, symbol: str) -> Parked | None:
         """How the symbol waits, after everything folded so far."""
@@ -236,9 +239,9 @@ class Fold:
             revision = 0 if state.current is None else state.revision
             letter = dead_letter(self._original(change, record), change.code or "failed", change.reason or "", revision, self._shop.topics)
             self.writes.pending.append((record, letter))
-        tally = self._tally(record)
-        for delta in change.deltas():
-            tally.deltas[delta.minute, delta.event_type, delta.status] += delta.count
+        deltas = self._tally(record).deltas
+        for minute, event_type, status, count in change.deltas():
+            deltas[minute, event_type, status] += count
         self._remember(change)
         self._park(change, record)
 

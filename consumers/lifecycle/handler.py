@@ -86,7 +86,8 @@ class LifecycleHandler:
                     fold.repeat(item)
                 else:
                     fold.fold(item)
-            advances = [self._advance(claim, items, fold.tally(claim.partition)) for claim in touched]
+            ends = {item.record.partition: item.record.offset + 1 for item in items}
+            advances = [self._advance(claim, ends[claim.partition], fold.tally(claim.partition)) for claim in touched]
             return self._commit(transaction, fold, advances, barrier)
 
     def due(self, claims: Sequence[Claim], barrier: Barrier) -> Result | None:
@@ -180,8 +181,7 @@ class LifecycleHandler:
         pending = [publication._replace(pending_id=number) for number, (_, publication) in zip(ids, fold.writes.pending, strict=True)]
         return Result([*fold.publications, *pending, *summaries], advances)
 
-    def _advance(self, claim: Claim, items: Sequence[Item], tally: Tally) -> Advance:
-        reached = max(item.record.offset for item in items if item.record.partition == claim.partition) + 1
+    def _advance(self, claim: Claim, reached: int, tally: Tally) -> Advance:
         recent = (claim.recent << tally.counted | (1 << tally.counted_rejected) - 1) & RECENT_MASK
         pause = recent.bit_count() >= REJECTED_LIMIT
         return Advance(claim, max(claim.committed_offset, reached), reached, recent, self._summary(claim, tally), pause)

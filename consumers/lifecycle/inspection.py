@@ -25,7 +25,8 @@ class Item(NamedTuple):
     @property
     def counts(self) -> bool:
         """Whether the record counts for the partition's share of rejections: a redrive does not."""
-        return not any(name == REDRIVE_HEADER for name, _ in self.record.headers)
+        headers = self.record.headers
+        return not headers or all(name != REDRIVE_HEADER for name, _ in headers)
 
 
 class Inspector:

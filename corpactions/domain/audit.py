@@ -6,7 +6,6 @@ taken from what was stored or received first, never from now.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -60,8 +59,7 @@ class AuditRecord(NamedTuple):
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Delta:
+class Delta(NamedTuple):
     """A signed change of the number of events created in ``minute`` that have this type and status."""
 
     minute: datetime

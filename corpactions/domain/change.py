@@ -6,7 +6,7 @@ Invariant: a change raises the event's revision by exactly one and has exactly o
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -88,14 +88,15 @@ class Change:
             self.state.older[current.ref] = current
             self.versions.append(current)
 
-    def deltas(self) -> Iterator[Delta]:
+    def deltas(self) -> list[Delta]:
         """How the counts per minute, type and status change."""
         after, before = self.state, self.previous
-        if before is not None:
-            if (before.status, before.created_at, before.event_type) == (after.status, after.created_at, after.event_type):
-                return
-            yield Delta(minute_of(before.created_at), before.event_type, before.status, -1)
-        yield Delta(minute_of(after.created_at), after.event_type, after.status, 1)
+        come = Delta(minute_of(after.created_at), after.event_type, after.status, 1)
+        if before is None:
+            return [come]
+        if (before.status, before.created_at, before.event_type) == (after.status, after.created_at, after.event_type):
+            return []
+        return [Delta(minute_of(before.created_at), before.event_type, before.status, -1), come]
 
 
 class Duplicate(NamedTuple):

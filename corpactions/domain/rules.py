@@ -44,7 +44,7 @@ class Problem:
 def problems_of(terms: Terms) -> list[Problem]:
     """Every rule that the terms break, in the order of their fields; empty when they may be accepted."""
     if isinstance(terms, Dividend):
-        found = list(_dividend(terms))
+        found = _dividend(terms)
     elif isinstance(terms, StockSplit):
         found = list(_split(terms))
     else:
@@ -54,21 +54,24 @@ def problems_of(terms: Terms) -> list[Problem]:
     return found
 
 
-def _dividend(terms: Dividend) -> Iterator[Problem]:
-    yield from _amount("amount_per_share", terms.amount_per_share)
-    yield from _currency("currency", terms.currency)
+def _dividend(terms: Dividend) -> list[Problem]:
+    """Most events are dividends without a problem, so this one makes no generators."""
+    found = [*_amount("amount_per_share", terms.amount_per_share), *_currency("currency", terms.currency)]
     if terms.dividend_type not in _DIVIDEND_TYPES:
-        yield Problem(
-            "dividend_type", terms.dividend_type, "is not a known dividend type", f"use one of {', '.join(sorted(_DIVIDEND_TYPES))}"
+        known = ", ".join(sorted(_DIVIDEND_TYPES))
+        found.append(Problem("dividend_type", terms.dividend_type, "is not a known dividend type", f"use one of {known}"))
+    ex_date, record, pay = terms.ex_date, terms.record_date, terms.pay_date
+    found.extend(_dates("ex_date", ex_date, terms.announcement_date, record, pay))
+    if record and pay and record < ex_date <= pay:
+        found.append(
+            Problem(
+                "ex_date",
+                ex_date,
+                f"lies after the record date {record}, yet not after the pay date {pay}",
+                "an ex date is on or before the record date, or after the pay date when the distribution is 25 % or more (due bills)",
+            )
         )
-    yield from _dates(terms, "ex_date", terms.ex_date)
-    if terms.record_date and terms.pay_date and terms.record_date < terms.ex_date <= terms.pay_date:
-        yield Problem(
-            "ex_date",
-            terms.ex_date,
-            f"lies after the record date {terms.record_date}, yet not after the pay date {terms.pay_date}",
-            "an ex date is on or before the record date, or after the pay date when the distribution is 25 % or more (due bills)",
-        )
+    return found
 
 
 def _split(terms: StockSplit) -> Iterator[Problem]:
@@ -81,7 +84,7 @@ def _split(terms: StockSplit) -> Iterator[Problem]:
             "equals ratio_old, so nothing would change",
             "give the shares held after and before, for example 10 and 1",
         )
-    yield from _dates(terms, "ex_date", terms.ex_date)
+    yield from _dates("ex_date", terms.ex_date, terms.announcement_date, terms.record_date, terms.pay_date)
     small = terms.ratio_old < terms.ratio_new and 4 * (terms.ratio_new - terms.ratio_old) < terms.ratio_old
     if small and terms.record_date and terms.ex_date > terms.record_date:
         yield Problem(
@@ -119,7 +122,7 @@ def _merger(terms: Merger) -> Iterator[Problem]:
         value = getattr(terms, name)
         if value is not None:
             yield from _ratio(name, value)
-    yield from _dates(terms, "effective_date", terms.effective_date)
+    yield from _dates("effective_date", terms.effective_date, terms.announcement_date, terms.record_date, terms.pay_date)
     if terms.record_date and terms.effective_date < terms.record_date:
         yield Problem(
             "effective_date",
@@ -129,40 +132,48 @@ def _merger(terms: Merger) -> Iterator[Problem]:
         )
 
 
-def _dates(terms: Terms, key_name: str, key_date: date) -> Iterator[Problem]:
-    announced, record, pay = terms.announcement_date, terms.record_date, terms.pay_date
+def _dates(key_name: str, key_date: date, announced: date | None, record: date | None, pay: date | None) -> list[Problem]:
+    found = []
     if announced and announced > key_date:
-        yield Problem(
-            "announcement_date", announced, f"lies after the {key_name} {key_date}", "an action is announced on or before that day"
+        found.append(
+            Problem("announcement_date", announced, f"lies after the {key_name} {key_date}", "an action is announced on or before that day")
         )
     if announced and record and announced > record:
-        yield Problem(
-            "announcement_date", announced, f"lies after the record date {record}", "an action is announced on or before its record date"
+        found.append(
+            Problem(
+                "announcement_date",
+                announced,
+                f"lies after the record date {record}",
+                "an action is announced on or before its record date",
+            )
         )
     if record and pay and pay < record:
-        yield Problem("pay_date", pay, f"lies before the record date {record}", "payment follows the record date")
+        found.append(Problem("pay_date", pay, f"lies before the record date {record}", "payment follows the record date"))
+    return found
 
 
-def _amount(name: str, value: Decimal) -> Iterator[Problem]:
+def _amount(name: str, value: Decimal) -> tuple[Problem, ...]:
     if not value.is_finite() or value <= 0:
-        yield Problem(name, str(value), "is not a positive amount", 'give a positive decimal as a string, for example "0.25"')
-        return
+        return (Problem(name, str(value), "is not a positive amount", 'give a positive decimal as a string, for example "0.25"'),)
     _, digits, exponent = value.as_tuple()
     assert isinstance(exponent, int), "a finite number has a numeric exponent"
     if -exponent > MAX_SCALE:
-        yield Problem(name, str(value), f"has more than {MAX_SCALE} decimal places", f"announce it with at most {MAX_SCALE} decimal places")
-    elif len(digits) + exponent > MAX_INTEGER_DIGITS:
-        yield Problem(name, str(value), f"has more than {MAX_INTEGER_DIGITS} digits before the point", "check the unit of the amount")
+        mend = f"announce it with at most {MAX_SCALE} decimal places"
+        return (Problem(name, str(value), f"has more than {MAX_SCALE} decimal places", mend),)
+    if len(digits) + exponent > MAX_INTEGER_DIGITS:
+        return (Problem(name, str(value), f"has more than {MAX_INTEGER_DIGITS} digits before the point", "check the unit of the amount"),)
+    return ()
 
 
-def _currency(name: str, value: str | None) -> Iterator[Problem]:
-    if value is None or value not in EXPONENTS:
-        hint = (
-            f"{value.upper()!r} would be"
-            if value and _CURRENCY.fullmatch(value.upper()) and value.upper() in EXPONENTS
-            else "for example USD is"
-        )
-        yield Problem(name, value, "is not an ISO 4217 currency code", f"use a three-letter code in capitals; {hint} one")
+def _currency(name: str, value: str | None) -> tuple[Problem, ...]:
+    if value is not None and value in EXPONENTS:
+        return ()
+    hint = (
+        f"{value.upper()!r} would be"
+        if value and _CURRENCY.fullmatch(value.upper()) and value.upper() in EXPONENTS
+        else "for example USD is"
+    )
+    return (Problem(name, value, "is not an ISO 4217 currency code", f"use a three-letter code in capitals; {hint} one"),)
 
 
 def _ratio(name: str, value: int) -> Iterator[Problem]:
