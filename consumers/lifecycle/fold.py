@@ -240,8 +240,8 @@ class Fold:
             letter = dead_letter(self._original(change, record), change.code or "failed", change.reason or "", revision, self._shop.topics)
             self.writes.pending.append((record, letter))
         deltas = self._tally(record).deltas
-        for minute, event_type, status, count in change.deltas():
-            deltas[minute, event_type, status] += count
+        for delta in change.deltas():
+            deltas[delta.minute, delta.event_type, delta.status] += delta.count
         self._remember(change)
         self._park(change, record)
 

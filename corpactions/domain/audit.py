@@ -6,6 +6,7 @@ taken from what was stored or received first, never from now.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -59,7 +60,8 @@ class AuditRecord(NamedTuple):
     reason: str | None = None
 
 
-class Delta(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Delta:
     """A signed change of the number of events created in ``minute`` that have this type and status."""
 
     minute: datetime
