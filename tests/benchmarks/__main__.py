@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import end_to_end, gateway, recovery, serde, worker
+from tests.benchmarks import end_to_end, gateway, growth, recovery, serde, worker
 from tests.support.stack import servers
 
 ALONE: dict[str, Callable[[], None]] = {"serde": serde.measure}
@@ -21,15 +21,22 @@ ON_SERVERS: dict[str, Callable[[Mapping[str, Any], argparse.Namespace], None]] =
     "recovery.start": lambda endpoints, options: recovery.start(endpoints, quick=options.quick),
     "recovery.drain": lambda endpoints, options: recovery.drain(endpoints, quick=options.quick),
     "recovery.takeover": lambda endpoints, options: recovery.takeover(endpoints, quick=options.quick),
+    "growth": lambda endpoints, options: growth.measure(endpoints, quick=options.quick),
+    "growth.memory": lambda endpoints, options: growth.memory(endpoints, quick=options.quick),
     "end_to_end.max": lambda endpoints, options: end_to_end.maximum(endpoints, options.seconds or (5.0 if options.quick else 60.0)),
 }
+
+LONG = {"recovery.start", "growth", "growth.memory"}
+"""They take minutes, most of them to make a long history, and run only when they are named."""
 
 
 def main() -> None:
     """Run what is named, or everything, on servers of its own (or on those that CA_TEST_ENDPOINTS names)."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     known = [*ALONE, *ON_SERVERS]
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"what to measure, by default all of: {', '.join(known)}")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"what to measure: {', '.join(known)}; by default all but {', '.join(sorted(LONG))}"
+    )
     parser.add_argument("--quick", action="store_true", help="small numbers: shows that everything works, says little about speed")
     parser.add_argument("--seconds", type=float, help="how long end_to_end.max lasts: by default 60, with --quick 5")
     options = parser.parse_args()
@@ -37,7 +44,7 @@ def main() -> None:
         parser.error(f"--seconds {options.seconds:g} is no length of time; give a number above 0")
     if unknown := set(options.names) - set(known):
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(known)}")
-    names = options.names or known
+    names = options.names or [name for name in known if name not in LONG]
     for name in names:
         if name in ALONE:
             ALONE[name]()

@@ -5,6 +5,7 @@ The copies are taken from the tables as they are, column by column, so that they
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import islice
@@ -26,16 +27,17 @@ class History:
         self._backing = backing
         self._seeds = seeds
         self._back = 0
+        self._tables: list[str] = []
 
     def grow(self, total: int) -> None:
         """Copy until there are so many events, with other ex dates. Secondary indexes are built at the end, sorted, instead of being kept up row by row."""
         with closing(self._backing.connection()) as session, _bulk_session(session) as cursor:
             missing = total - _count(cursor, "events")
             copies = -(-missing // self._seeds)
-            for table in _tables(cursor):
+            self._keep_seeds(cursor)
+            for table in self._tables:
                 indexes = _drop_indexes(cursor, table)
                 columns = _columns(cursor, table)
-                self._keep_seeds(cursor, table)
                 for number in range(copies):
                     limit = min(self._seeds, missing - number * self._seeds)
                     cursor.execute(_copy(table, columns, self._back + number + 1, turns=-(-self._seeds // SYMBOLS), limit=limit))
@@ -45,9 +47,18 @@ class History:
                 cursor.fetchall()
             self._back += copies
 
-    def _keep_seeds(self, cursor: Any, table: str) -> None:
-        """In a table beside, since what a worker writes later is no seed."""
-        cursor.execute(f"CREATE TABLE IF NOT EXISTS seeds_of_{table} AS SELECT * FROM {table} ORDER BY event_id DESC LIMIT {self._seeds}")
+    def sample(self, count: int, chance: random.Random) -> list[bytes]:
+        """Ids of different events, spread evenly over all the copies; a few may not be there, where the last copy was cut short."""
+        seeds = [event_id for (event_id,) in self._backing.sql("SELECT event_id FROM seeds_of_events")]
+        numbers = chance.sample(range(len(seeds) * (self._back + 1)), count)
+        return [_earlier(seeds[number % len(seeds)], number // len(seeds)) for number in numbers]
+
+    def _keep_seeds(self, cursor: Any) -> None:
+        """The first time, in tables beside: what is written later is no seed."""
+        if not self._tables:
+            self._tables = _tables(cursor)
+            for table in self._tables:
+                cursor.execute(f"CREATE TABLE seeds_of_{table} AS SELECT * FROM {table} ORDER BY event_id DESC LIMIT {self._seeds}")
 
 
 def lay_history(market: Market, records: int) -> None:
@@ -116,8 +127,13 @@ def _drop_indexes(cursor: Any, table: str) -> list[str]:
     return [f"ADD {'' if non_unique else 'UNIQUE '}INDEX `{name}` ({columns})" for name, non_unique, columns in found]
 
 
+def _earlier(event_id: bytes, back: int) -> bytes:
+    """The id of a copy. Ids begin with their time in milliseconds, so theirs move with them."""
+    return (int.from_bytes(event_id[:6], "big") - back * _HOUR_MS).to_bytes(6, "big") + event_id[6:]
+
+
 def _copy(table: str, columns: Sequence[str], back: int, *, turns: int, limit: int) -> str:
-    """One statement: the seeds once more, ``back`` hours ago. Ids begin with their time in milliseconds, so theirs move with them."""
+    """One statement: the seeds once more, ``back`` hours ago, under the ids of :func:`_earlier`."""
     earlier = f"CONV(HEX(LEFT(event_id, 6)), 16, 10) - {back * _HOUR_MS}"
     changed = {
         "event_id": f"CONCAT(UNHEX(LPAD(CONV({earlier}, 10, 16), 12, '0')), SUBSTRING(event_id, 7))",

@@ -151,8 +151,8 @@ class Line:
                 worker.send(signal.SIGCONT)
 
     def _owners(self) -> set[str]:
-        """Who has the partitions; empty before each of them has an owner."""
-        owners = [str(owner) for (owner,) in self.made.sql("SELECT owner FROM partition_progress")]
+        """Which processes have the partitions; empty before each of them has an owner. An owner's name ends with the number of its thread."""
+        owners = [str(owner).rpartition(":")[0] for (owner,) in self.made.sql("SELECT owner FROM partition_progress")]
         return set(owners) if len(owners) == PARTITIONS else set()
 
 

@@ -27,7 +27,7 @@ from tests.support.judgement import Acked, Counts
 from tests.support.product import Process, Product, product
 
 WORKERS, CLIENTS = 3, 3
-RECOVERY_SECONDS = 90.0
+RECOVERY_SECONDS = 150.0
 """The longest that a fault may hold everything up, on a machine that does other work as well."""
 SETTLE_SECONDS = 180.0
 OVERLAP = 0.3

@@ -110,11 +110,20 @@ def _lose_acks(scene: Scene, kind: str, seconds: tuple[float, ...]) -> None:
         time.sleep(scene.choose(seconds))
 
 
+def lose_requests(scene: Scene) -> None:
+    """What one kind of service asks of one server never arrives: neither COMMIT nor record."""
+    with scene.proxies.deafness(_some_way(scene)):
+        time.sleep(scene.choose((0.3, 1.0, DELIVERY_SECONDS + 1.0)))
+
+
 def reset_connections(scene: Scene) -> None:
     """Every connection of one kind of service to one server is reset in the middle of whatever it carries."""
-    server, kind = scene.chance.choice(("kafka", "mysql")), scene.chance.choice(("worker", "gateway"))
-    with scene.proxies.resets(f"{server}-{kind}"):
+    with scene.proxies.resets(_some_way(scene)):
         scene.pause(0.1, 0.5)
+
+
+def _some_way(scene: Scene) -> str:
+    return f"{scene.chance.choice(('kafka', 'mysql'))}-{scene.chance.choice(('worker', 'gateway'))}"
 
 
 FAULTS = (
@@ -126,6 +135,7 @@ FAULTS = (
     Fault(kill_mysql_at_commit, "mysql", slow=True),
     Fault(lose_acks_to_worker, "worker <-> kafka", cut=True),
     Fault(lose_acks_to_gateway, "gateway <-> kafka", cut=True),
+    Fault(lose_requests, "connections", cut=True),
     Fault(reset_connections, "connections", cut=True),
 )
 """Everything that a round may do."""

@@ -114,18 +114,24 @@ class Toxiproxy(Part):
     @contextmanager
     def silence(self, name: str) -> Iterator[None]:
         """Requests arrive and are obeyed, but not a byte of any answer comes back; at the end every connection is closed."""
-        with self._toxic(name, "timeout", {"timeout": 0}):
+        with self._toxic(name, "timeout"):
+            yield
+
+    @contextmanager
+    def deafness(self, name: str) -> Iterator[None]:
+        """Not a byte of any request arrives; at the end every connection is closed."""
+        with self._toxic(name, "timeout", "upstream"):
             yield
 
     @contextmanager
     def resets(self, name: str) -> Iterator[None]:
         """Every connection is reset as soon as the server answers anything."""
-        with self._toxic(name, "reset_peer", {"timeout": 0}):
+        with self._toxic(name, "reset_peer"):
             yield
 
     @contextmanager
-    def _toxic(self, name: str, kind: str, attributes: dict[str, int]) -> Iterator[None]:
-        toxic = {"name": kind, "type": kind, "stream": "downstream", "attributes": attributes}
+    def _toxic(self, name: str, kind: str, stream: str = "downstream") -> Iterator[None]:
+        toxic = {"name": kind, "type": kind, "stream": stream, "attributes": {"timeout": 0}}
         self._client.post(f"/proxies/{name}/toxics", json=toxic).raise_for_status()
         try:
             yield
