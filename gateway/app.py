@@ -13,6 +13,7 @@ import corpactions
 from corpactions.ports.ambient import IdSource
 from gateway import errors
 from gateway.edge import Edge
+from gateway.express import Express
 from gateway.openapi import describe
 from gateway.routes import announcing, docs, health, reading
 from gateway.services import Services
@@ -55,4 +56,4 @@ def build_app(services: Callable[[], AbstractAsyncContextManager[Services]], ids
     for router in (announcing.hot, announcing.router, reading.router, health.router, docs.router):
         app.include_router(router)
     describe(app)
-    return Edge(app, ids)
+    return Edge(Express(app, announcing.hot.routes), ids)

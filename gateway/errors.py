@@ -31,21 +31,6 @@ def problem_response(refused: Refused, headers: Mapping[str, str] | None = None)
 def install(app: FastAPI) -> None:
     """Make the app answer every failure with a problem document."""
 
-    async def on_refused(_request: Request, error: Exception) -> Response:
-        assert isinstance(error, Refused), "registered for that class"
-        if error.code.status >= 500:
-            _log.warning("%s", error, exc_info=error.__cause__)
-        return problem_response(error)
-
-    async def on_unavailable(_request: Request, error: Exception) -> Response:
-        assert isinstance(error, Unavailable), "registered for that class"
-        _log.warning("%s", error)
-        return problem_response(unavailable(error))
-
-    async def on_rejected(_request: Request, error: Exception) -> Response:
-        assert isinstance(error, Rejected), "registered for that class"
-        return problem_response(Refused(Code.INVALID_REQUEST, error.reason))
-
     async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException), "registered for that class"
         code = _BY_STATUS.get(error.status_code, Code.NOT_FOUND)
@@ -57,15 +42,26 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, RequestValidationError), "registered for that class"
         return problem_response(invalid([_parameter_error(item) for item in error.errors()]))
 
-    app.add_exception_handler(Refused, on_refused)
-    app.add_exception_handler(Unavailable, on_unavailable)
-    app.add_exception_handler(Rejected, on_rejected)
+    async def on_failure(request: Request, error: Exception) -> Response:
+        return failure_response(request, error)
+
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(RequestValidationError, on_parameters)
-    app.add_exception_handler(Exception, _on_anything)
+    for kind in (Refused, Unavailable, Rejected, Exception):
+        app.add_exception_handler(kind, on_failure)
 
 
-async def _on_anything(request: Request, error: Exception) -> Response:
+def failure_response(request: Request, error: Exception) -> Response:
+    """The answer to whatever an operation raised, logged where it is our failure and not the sender's."""
+    if isinstance(error, Refused):
+        if error.code.status >= 500:
+            _log.warning("%s", error, exc_info=error.__cause__)
+        return problem_response(error)
+    if isinstance(error, Unavailable):
+        _log.warning("%s", error)
+        return problem_response(unavailable(error))
+    if isinstance(error, Rejected):
+        return problem_response(Refused(Code.INVALID_REQUEST, error.reason))
     _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return problem_response(
         Refused(Code.INTERNAL_ERROR, "the gateway met an error of its own; repeat the request, and report its correlation id if it stays")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
-from fastapi.routing import APIRoute
 
 from corpactions.domain.messages import Function
 from gateway import examples
@@ -20,18 +18,9 @@ from gateway.requests import BULK_BYTES, SINGLE_BYTES, caller_of, event_id_of, k
 from gateway.services import services_of
 from gateway.validation import amendment, announcement, bulk_items, cancellation
 
-
-class PlainRoute(APIRoute):
-    """A route whose endpoint takes the request and nothing else: FastAPI describes it, and leaves out the resolving of parameters at each request."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The endpoint itself."""
-        return self.endpoint
-
-
 router = APIRouter(prefix="/api/v1/events", tags=["events"])
-hot = APIRouter(prefix="/api/v1/events", tags=["events"], route_class=PlainRoute)
-"""The announcements, which come by the thousand."""
+hot = APIRouter(prefix="/api/v1/events", tags=["events"])
+"""The announcements: :class:`gateway.express.Express` serves them."""
 EventId = Annotated[str, Path(description="The event's id.", json_schema_extra={"format": "uuid"}, examples=[examples.EVENT_ID])]
 _PLACE = {"Location": "Where the event is read.", "ETag": "The version, for If-Match."}
 
