@@ -36,6 +36,8 @@ from gateway.services import Services
 DRAIN_SECONDS = 15
 """How long requests in flight may take to finish after SIGTERM: longer than MySQL's and the broker's limits together."""
 KEEP_ALIVE_SECONDS = 30
+LINGER_SECONDS = 0.0005
+"""How long a record waits for others on its partition: those whose reservations shared a transaction come within it, and then share a request to the broker."""
 BACKLOG = 2_048
 SWITCH_SECONDS = 0.0005
 """How long one thread may hold the interpreter while another waits: the writer's few steps between two answers of MySQL must not wait 5 ms for the loop."""
@@ -79,6 +81,7 @@ def _config(settings: Settings) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
@@ -98,7 +101,12 @@ async def open_services(settings: Settings, clock: Clock, ids: IdSource) -> Asyn
     codecs = Codecs(registry, subject_of(topic), subject_of(settings.topic(AUDIT)))
     await _warm(codecs)
     publisher = AsyncPublisher(
-        PublisherConfig(settings.kafka_bootstrap, settings.delivery_timeout_seconds, client_id="corporate-actions-gateway")
+        PublisherConfig(
+            settings.kafka_bootstrap,
+            settings.delivery_timeout_seconds,
+            client_id="corporate-actions-gateway",
+            linger_seconds=LINGER_SECONDS,
+        )
     )
     await publisher.start()
     readers, probes = Threads("readers", READERS), Threads("probes", 3, CHECK_SECONDS)
