@@ -25,7 +25,7 @@ from tests.simulation.rules.mysql import Scratch, scratch
 from tests.simulation.rules.showing import shows
 from tests.support.announcing import AUDIT, EVENTS, TOPIC, event_id, newm, repl
 from tests.support.lifecycle import Desk, Shop, audits
-from tests.support.storing import advance
+from tests.support.storing import advance, queued
 
 SUBJECT = Subject("AAPL", EventType.DIVIDEND, None, "desk", "R-1")
 
@@ -112,6 +112,18 @@ REFUSED = {
 def test_data_that_mysql_refuses_is_known_as_such(mysql: Scratch, what: str) -> None:
     with pytest.raises(DataRefused), begin(mysql.engine) as transaction:
         transaction.run(REFUSED[what])
+
+
+@pytest.mark.long
+@shows("statements-are-cut")
+def test_a_transaction_larger_than_a_packet_is_written(mysql: Scratch) -> None:
+    store = mysql.store("one")
+    large = [queued(offset, event=offset) for offset in range(1, 71)]
+    rows = [item._replace(record=item.record._replace(value=b"x" * 1_000_000)) for item in large]
+    with store.transaction(store.claim(TOPIC, {3: 0})) as transaction:
+        transaction.write(Writes(queue=rows))
+        transaction.commit()
+    assert mysql.sql("SELECT COUNT(*) FROM parked_events") == [(70,)]
 
 
 @shows("history-is-kept-before-it-is-overwritten")

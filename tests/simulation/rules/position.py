@@ -9,6 +9,7 @@ from typing import Any
 from consumers.lifecycle.handler import LifecycleHandler
 from corpactions.domain.errors import Unavailable
 from corpactions.kafka.in_flight import InFlight
+from corpactions.kafka.source import SourceConfig
 from corpactions.kafka.worker import Worker
 from corpactions.persistence.lifecycle import MysqlLifecycleStore
 from corpactions.ports.lifecycle import Claim, CommitUnknown, RunAgain
@@ -61,6 +62,10 @@ def _to_the_end_when_new(worker: Worker, claim: Claim) -> None:
 def _into_what_is_there(worker: Worker, claim: Claim) -> None:
     low, high = worker._source.watermarks(claim.partition)
     _move(claim, min(max(claim.acked_offset, low), high))
+
+
+def _moves_to_the_earliest(settings: Any) -> Any:
+    return lambda self: {**settings(self), "auto.offset.reset": "earliest"}
 
 
 def _keep_all(self: Worker, records: Sequence[Record]) -> None:
@@ -211,7 +216,7 @@ RULES = (
         "A start position that the topic no longer holds stops the process.",
         "Retention or a restored backup cuts the topic behind the start position.",
         "The worker goes on behind the hole and nobody learns of it.",
-        claims_become(_into_what_is_there),
+        together(claims_become(_into_what_is_there), wrapped(SourceConfig, "settings", _moves_to_the_earliest)),
         "it went on",
     ),
     Rule(
