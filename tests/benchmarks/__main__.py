@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks [NAME…] [--quick] [--seconds N]``: one JSON object per line, each figure beside its floor. Nothing here ever fails for being slow."""
+"""``python -m tests.benchmarks [NAME…] [--quick] [--seconds N] [--flame FOLDER]``: one JSON object per line, each figure beside its floor. Nothing here ever fails for being slow."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks import end_to_end, gateway, growth, recovery, serde, worker
+from tests.benchmarks.flame import Flames
 from tests.support.stack import servers
 
 ALONE: dict[str, Callable[[], None]] = {"serde": serde.measure}
 ON_SERVERS: dict[str, Callable[[Mapping[str, Any], argparse.Namespace], None]] = {
-    "gateway.single": lambda endpoints, options: gateway.measure(endpoints, "gateway.single", quick=options.quick),
-    "gateway.bulk": lambda endpoints, options: gateway.measure(endpoints, "gateway.bulk", quick=options.quick),
+    "gateway.single": lambda endpoints, options: gateway.measure(endpoints, "gateway.single", Flames(options.flame), quick=options.quick),
+    "gateway.bulk": lambda endpoints, options: gateway.measure(endpoints, "gateway.bulk", Flames(options.flame), quick=options.quick),
     "worker.apply": lambda endpoints, options: worker.apply(endpoints, "worker.apply", 1, quick=options.quick),
     "worker.apply.two": lambda endpoints, options: worker.apply(endpoints, "worker.apply.two", 2, quick=options.quick),
     "end_to_end.latency": lambda endpoints, options: end_to_end.latency(endpoints, quick=options.quick),
@@ -39,6 +40,9 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="small numbers: shows that everything works, says little about speed")
     parser.add_argument("--seconds", type=float, help="how long end_to_end.max lasts: by default 60, with --quick 5")
+    parser.add_argument(
+        "--flame", type=Path, metavar="FOLDER", help="draw flame graphs there, of those benchmarks that can (gateway.single, gateway.bulk)"
+    )
     options = parser.parse_args()
     if options.seconds is not None and options.seconds <= 0:
         parser.error(f"--seconds {options.seconds:g} is no length of time; give a number above 0")

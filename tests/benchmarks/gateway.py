@@ -25,12 +25,15 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from infra.local.ports import Ports
+from tests.benchmarks.flame import Flames
 from tests.benchmarks.load import closed_loop, open_loop, requests
+from tests.benchmarks.machine import Meter, Usage, listener
 from tests.benchmarks.output import report
 from tests.support.gateway import DIVIDEND, Backing, Gateway, backing, gateway
 
 ROUNDS = 3
 SECONDS = 4.0
+FLAME_SECONDS = 8.0
 RATE = 200
 CONNECTIONS = 32
 BULK_EVENTS = 500
@@ -85,49 +88,80 @@ def _key() -> str:
     return str(uuid.UUID(bytes=os.urandom(16), version=4))
 
 
+class Closed:
+    """A closed loop against one server: its rates, and what every process took of the machine meanwhile.
+
+    Args:
+        port: of the server.
+        prepared: requests without end.
+        expected: the status that every answer must have.
+        groups: the processes to watch, by what they are; the load generator is added.
+        events: in one request.
+    """
+
+    def __init__(self, port: int, prepared: Iterator[bytes], expected: int, groups: Mapping[str, list[int]], events: int = 1) -> None:
+        self.rates: list[float] = []
+        self.usage = Usage()
+        self._port = port
+        self._prepared = prepared
+        self._expected = expected
+        self._meter = Meter({**groups, "generator": [os.getpid()]})
+        self._events = events
+
+    def run(self, connections: int, seconds: float) -> None:
+        """One interval that counts."""
+        before = self._meter.read()
+        rate, statuses = closed_loop(self._port, self._prepared, connections, seconds)
+        self.usage.add(before, self._meter.read(), len(statuses) * self._events)
+        _must_be(statuses, self._expected)
+        self.rates.append(rate * self._events)
+
+    def warm_up(self, connections: int, seconds: float) -> None:
+        """One that does not."""
+        _must_be(closed_loop(self._port, self._prepared, connections, seconds)[1], self._expected)
+
+
 def _must_be(statuses: list[int], expected: int) -> None:
     if wrong := [status for status in statuses if status != expected]:
         raise SystemExit(f"{len(wrong)} of {len(statuses)} answers were not {expected}: {sorted(set(wrong))}")
 
 
-def single(process: Gateway, echo_port: int, rounds: int, seconds: float) -> None:
+def single(line: Line, echo_port: int, seconds: float) -> None:
     """The most requests a second, and the latencies at a fixed rate."""
-    singles = requests("/api/v1/events", _singles(), _key)
-    echoes = requests("/echo", itertools.repeat(ECHO_BODY), _key)
-    closed_loop(process.port, singles, 8, 1)
-    closed_loop(echo_port, echoes, 8, 1)
-    rates: list[float] = []
-    floors: list[float] = []
+    prepared = requests("/api/v1/events", _singles(), _key)
+    echo_prepared = requests("/echo", itertools.repeat(ECHO_BODY), _key)
+    announcing = Closed(line.port, prepared, 201, line.groups)
+    echoing = Closed(echo_port, echo_prepared, 200, {"echo": [listener(echo_port)]})
     latencies: list[float] = []
-    floor_latencies: list[float] = []
-    for _ in range(rounds):
-        floors.append(closed_loop(echo_port, echoes, CONNECTIONS, seconds)[0])
-        rate, statuses = closed_loop(process.port, singles, CONNECTIONS, seconds)
-        _must_be(statuses, 201)
-        rates.append(rate)
-        floor_latencies += open_loop(echo_port, echoes, RATE, seconds)[0]
-        found, statuses = open_loop(process.port, singles, RATE, seconds)
+    echo_latencies: list[float] = []
+    for loop in (announcing, echoing):
+        loop.warm_up(8, 1)
+    for _ in range(ROUNDS):
+        echoing.run(CONNECTIONS, seconds)
+        announcing.run(CONNECTIONS, seconds)
+        echo_latencies += open_loop(echo_port, echo_prepared, RATE, seconds)[0]
+        found, statuses = open_loop(line.port, prepared, RATE, seconds)
         _must_be(statuses, 201)
         latencies += found
-    report("gateway.single", median(rates), "requests/s", median(floors))
+    more = {**announcing.usage.keys(), "floor_cpu_us_per_event": echoing.usage.per_event()}
+    report("gateway.single", median(announcing.rates), "requests/s", median(echoing.rates), **more)
     for percent in (50, 95, 99):
-        value, floor = (quantiles(series, n=100)[percent - 1] * 1000 for series in (latencies, floor_latencies))
+        value, floor = (quantiles(series, n=100)[percent - 1] * 1000 for series in (latencies, echo_latencies))
         report(f"gateway.single.p{percent}_at_{RATE}", value, "ms", floor, less_is_better=True)
+    line.draw("gateway.single", announcing, CONNECTIONS)
 
 
-def bulk(process: Gateway, made: Backing, rounds: int, seconds: float) -> None:
+def bulk(line: Line, seconds: float) -> None:
     """The most events a second in bulk requests."""
-    bulks = requests("/api/v1/events/bulk", _bulks(), _key)
-    _must_be(closed_loop(process.port, bulks, 1, 1)[1], 200)
-    records = _records(made, 20_000)
-    rates: list[float] = []
+    announcing = Closed(line.port, requests("/api/v1/events/bulk", _bulks(), _key), 200, line.groups, BULK_EVENTS)
+    announcing.warm_up(1, 1)
+    records = _records(line.made, 20_000)
     floors: list[float] = []
-    for _ in range(rounds):
-        floors.append(_produce(made, records, seconds))
-        rate, statuses = closed_loop(process.port, bulks, BULK_CONNECTIONS, seconds)
-        _must_be(statuses, 200)
-        rates.append(rate * BULK_EVENTS)
-    report("gateway.bulk", median(rates), "events/s", median(floors))
+    for _ in range(ROUNDS):
+        floors.append(_produce(line.made, records, seconds))
+        announcing.run(BULK_CONNECTIONS, seconds)
+    report("gateway.bulk", median(announcing.rates), "events/s", median(floors), **announcing.usage.keys())
+    line.draw("gateway.bulk", announcing, BULK_CONNECTIONS)
 
 
 def _records(made: Backing, count: int) -> list[tuple[bytes, bytes]]:
@@ -161,15 +195,39 @@ def _produce(made: Backing, records: list[tuple[bytes, bytes]], seconds: float) 
     return sent / (time.perf_counter() - started)
 
 
-def measure(endpoints: Mapping[str, Any], name: str, *, quick: bool) -> None:
+class Line:
+    """A gateway, the servers behind it, and where flame graphs go."""
+
+    def __init__(self, made: Backing, process: Gateway, flames: Flames) -> None:
+        assert process.process is not None, "it serves"
+        self.made = made
+        self.port = process.port
+        self._pid = process.process.pid
+        self._flames = flames
+
+    @property
+    def groups(self) -> dict[str, list[int]]:
+        """The processes, by what they are."""
+        servers = {"mysqld": self.made.endpoints["mysql"]["port"], "kafka": int(self.made.endpoints["kafka"].rpartition(":")[2])}
+        return {"gateway": [self._pid], **{name: [listener(port)] for name, port in servers.items()}}
+
+    def draw(self, name: str, loop: Closed, connections: int) -> None:
+        """The gateway's flame graph, if one is wanted."""
+        if self._flames:
+            with self._flames.of(name, [self._pid]):
+                loop.warm_up(connections, FLAME_SECONDS)
+
+
+def measure(endpoints: Mapping[str, Any], name: str, flames: Flames, *, quick: bool) -> None:
     """Measure and print ``gateway.single`` or ``gateway.bulk``."""
     seconds = 1.0 if quick else SECONDS
     with backing(endpoints) as made, gateway(made) as process:
+        line = Line(made, process, flames)
         if name == "gateway.bulk":
-            bulk(process, made, ROUNDS, seconds)
+            bulk(line, seconds)
             return
         with _echo() as echo_port:
-            single(process, echo_port, ROUNDS, seconds)
+            single(line, echo_port, seconds)
 
 
 @contextmanager
