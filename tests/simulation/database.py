@@ -89,8 +89,8 @@ class Database:
             process.at_kill.append(lambda: self._lose(process))
         return session
 
-    def statement(self, session: Session, point: str = "db.statement") -> None:
-        """Every statement passes here, on its way to the server.
+    def statement(self, session: Session, point: str = "db.statement", *, locking: bool = True) -> None:
+        """Every statement passes here, on its way to the server. One that locks nothing is nobody's victim.
 
         Raises:
             Unavailable: the connection is gone.
@@ -106,7 +106,7 @@ class Database:
             if process.happens("statement-lost"):
                 self.close(session)
                 raise Unavailable("mysql", "lost connection during query")
-            if process.happens("deadlock"):
+            if locking and process.happens("deadlock"):
                 self.close(session)
                 raise RunAgain("deadlock found when trying to get lock")
         session.idle_since = self.scheduler.now
@@ -162,23 +162,27 @@ class Database:
         session.waiting_for, session.waiting_task, session.busy = key, self.scheduler.current, True
         self._queues.setdefault(key, deque()).append(session)
         deadline = self.scheduler.now + LOCK_WAIT_SECONDS
-        while self.scheduler.now < deadline:
-            if session.waiting_for is None:
-                break
+        while self._waits(session) and self.scheduler.now < deadline:
             holder = self._locks[key]
             # A holder that has stopped is ended by the server in between, so its end is looked for in time.
             silent = holder.idle_since + holder.wait_timeout + 0.001 if not holder.busy else deadline
             session.process.wait([], max(min(silent, deadline) - self.scheduler.now, 0.001))
-            if session.waiting_for is not None:
+            if self._waits(session):
                 self._expire(self._locks[key])
+        got = not self._waits(session)
         session.waiting_task, session.busy = None, False
         session.idle_since = self.scheduler.now
         if session.closed:
             raise Unavailable("mysql", "lost connection while waiting for a lock")
-        if session.waiting_for is not None:
+        if not got:
             self.scheduler.met["lock-wait-timed-out"] += 1
             self.close(session)
             raise RunAgain("lock wait timeout exceeded")
+
+    @staticmethod
+    def _waits(session: Session) -> bool:
+        """Whether the server has not given it the lock yet."""
+        return session.waiting_for is not None
 
     def _would_deadlock(self, session: Session, key: Key) -> bool:
         holder: Session | None = self._locks.get(key)

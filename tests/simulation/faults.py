@@ -7,7 +7,6 @@ from typing import Final
 CALL_FAULTS: Final = {
     "statement-lost": "the connection to MySQL breaks at a statement",
     "deadlock": "MySQL chooses this transaction as a deadlock's victim",
-    "row-refused": "MySQL refuses a transaction's data although nothing is wrong with it",
     "commit-lost-done": "COMMIT gets no answer, and was done",
     "commit-lost-undone": "COMMIT gets no answer, and was not done",
     "commit-lost-running-done": "COMMIT gets no answer, still holds its locks, and is done later",

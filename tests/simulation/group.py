@@ -65,13 +65,14 @@ class Coordinator:
         self._remove(member)
 
     def expire(self, member: Member) -> None:
-        """The session ran out, or the coordinator lost its memory of the member: others get its partitions; it hears that they are lost when it next looks."""
+        """The session ran out, or the coordinator lost its memory of the member: others get its partitions; it hears that they are lost when it looks after its next heartbeat."""
         if member.known:
             self._scheduler.met["member-expired"] += 1
             lost = set(member.owned)
             self._remove(member)
             member.news.clear()
-            member.news.append(("lost", lost, self._scheduler.now))
+            heard = self._scheduler.now + self._scheduler.chance.uniform(0.0, self.session_seconds / 2)
+            member.news.append(("lost", lost, heard))
 
     def watch(self, process: Process, seconds: float) -> None:
         """A process stops for so long: nobody sends its heartbeats."""
@@ -175,7 +176,8 @@ class SimSource:
         self._positions: dict[int, int] = {}
         self._paused: set[int] = set()
         self.largest_batch = 1_000_000
-        self.polls = 0
+        self.full_polls = 0
+        """Polls that gave records: turns of the worker that had something to do."""
         self.idle_stretch = 1.0
         """How much longer than asked an empty poll may take: a slow process saves the simulation idle turns."""
 
@@ -186,7 +188,6 @@ class SimSource:
 
     def consume(self, limit: int, timeout: float) -> list[Record]:
         self._process.point("broker.consume")
-        self.polls += 1
         found: list[Record] = []
         if self._member is not None and self._member.news and self._process.happens("callback-late"):
             found = self._fetch(limit)
@@ -196,6 +197,8 @@ class SimSource:
             waiting = self._broker.readers if not self._broker.away else []
             self._process.wait(waiting, timeout * self.idle_stretch)
             found = self._fetch(limit)
+        if found:
+            self.full_polls += 1
         return found
 
     def _fetch(self, limit: int) -> list[Record]:
@@ -231,7 +234,7 @@ class SimSource:
             else:
                 listener.lost(partitions)
                 self._forget(partitions)
-        if not member.known and not member.leaving:
+        if not member.known and not member.news and not member.leaving:
             self._member = self._coordinator.join(self._process)
 
     def _forget(self, partitions: Collection[int]) -> None:

@@ -186,7 +186,7 @@ class SimEventReader:
     async def find(self, event_id: str) -> EventView | None:
         session = self._database.connect(self._process)
         try:
-            self._database.statement(session, "db.find")
+            self._database.statement(session, "db.find", locking=False)
         finally:
             self._database.close(session)
         return find(self._database, event_id)

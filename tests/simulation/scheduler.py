@@ -262,13 +262,16 @@ class Scheduler:
                 kept.append((task, ticket))
         self._frozen = kept
 
-    def run(self, until: float, condition: Callable[[], bool] | None = None) -> bool:
-        """Run until a time, or until a condition holds; whether it holds."""
+    def run(self, until: float, condition: Callable[[], bool] | None = None, every: int = 1) -> bool:
+        """Run until a time, or until a condition holds, looking after ``every`` so many events; whether it holds."""
         self.hub = getcurrent()
-        queue = self._queue
+        queue, unseen = self._queue, 1
         while True:
-            if condition is not None and condition():
-                return True
+            unseen -= 1
+            if condition is not None and unseen == 0:
+                if condition():
+                    return True
+                unseen = every
             if not queue or queue[0][0] > until:
                 self.now = max(self.now, until)
                 return condition is not None and condition()

@@ -117,7 +117,7 @@ class SimLifecycleStore:
         """A plain SELECT in a transaction of its own: it locks nothing and sees what is committed."""
         session = self._database.connect(self._process)
         try:
-            self._database.statement(session)
+            self._database.statement(session, locking=False)
             return self._database.tables[table]
         finally:
             self._database.close(session)

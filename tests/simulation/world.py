@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from consumers.lifecycle.fold import Workshop
@@ -40,6 +41,8 @@ from tests.support.judgement import Circumstances, Counts, findings
 TOPICS = Topics("dlq", "audit", "summaries", "corporate-actions-lifecycle")
 QUIET_SECONDS = 900.0
 """Virtual time in which everything must have come to rest once nothing goes wrong any more."""
+LOOK_EVERY = 20
+"""Events between two looks whether all is done: looking costs more than an event."""
 
 
 class Violation(AssertionError):
@@ -138,6 +141,7 @@ class World:
         self.acked: list[tuple[str, VersionRef]] = []
         """Versions whose senders were told that they are accepted."""
         self._started = 0
+        self._desk = Process(self.scheduler, "desk")
 
     # Processes.
 
@@ -184,10 +188,10 @@ class World:
         with silence():
             self.scheduler.run(self.scheduler.now + seconds)
 
-    def run_until(self, condition: Callable[[], bool], seconds: float = 120.0) -> None:
-        """Let the world go on until something is the case. Raises AssertionError when it is not within ``seconds``."""
+    def run_until(self, condition: Callable[[], bool], seconds: float = 120.0, every: int = 1) -> None:
+        """Let the world go on until something is the case, looking after ``every`` so many events. Raises AssertionError when it is not within ``seconds``."""
         with silence():
-            there = self.scheduler.run(self.scheduler.now + seconds, condition)
+            there = self.scheduler.run(self.scheduler.now + seconds, condition, every)
         if not there:
             self._raise_if_crashed()
             raise AssertionError(f"not within {seconds:g} virtual seconds: {condition}")
@@ -226,6 +230,23 @@ class World:
             return False
         return not any(tables["pending_publications"].values())
 
+    def resume_partitions(self) -> None:
+        """``corpactions partitions resume`` for all that are paused: waits for whoever holds their rows, and gives up when the database says so."""
+        for number, row in self.database.tables[PROGRESS].items():
+            if row.paused:
+                self._desk.start(partial(self._resume, number), "resume")
+
+    def _resume(self, partition: int) -> None:
+        session = self.database.connect(self._desk)
+        try:
+            self.database.lock(session, (PROGRESS, partition))
+            row = self.database.get(session, PROGRESS, partition)
+            self.database.put(session, PROGRESS, partition, row._replace(paused=False, recent=0))
+            self.database.commit(session)
+            self.scheduler.met["partition-resumed"] += 1
+        finally:
+            self.database.close(session)
+
     # The end.
 
     def calm(self) -> None:
@@ -233,7 +254,8 @@ class World:
         self.scheduler.rates = {}
         self.database.down_until = self.broker.down_until = self.registry.down_until = 0.0
         self.securities.heal()
-        for process in [member.process for member in (*self.workers, *self.gateways)]:
+        processes = [worker.process for worker in self.workers] + [gateway.process for gateway in self.gateways]
+        for process in processes:
             process.armed.clear()
             process.holds.clear()
             if process.frozen and not process.dead:
@@ -245,9 +267,9 @@ class World:
         """Stop every fault and wait until nothing is left to do. Raises Violation when something stays stuck."""
         self.calm()
         try:
-            self.run_until(self.settled, seconds)
+            self.run_until(self.settled, seconds, LOOK_EVERY)
         except AssertionError as error:
-            raise Violation(f"stuck: {self._left_over()}") from error
+            raise Violation(f"stuck: {self.left_over()}") from error
 
     def check(self, around: Circumstances | None = None) -> Counts:
         """Judge the settled world. Raises Violation with everything that is wrong."""
@@ -268,7 +290,7 @@ class World:
                 trace = "".join(traceback.format_exception(task.error))
                 raise Violation(f"crash: {task.process} ended with {task.error!r}\n{trace}")
 
-    def _left_over(self) -> str:
+    def left_over(self) -> str:
         tables = self.database.tables
         ends = [len(log) for log in self.broker.log(TOPIC)]
         rows = {number: tables[PROGRESS].get(number, Progress(0, "", 0, 0)) for number in range(len(ends))}

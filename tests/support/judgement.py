@@ -43,6 +43,7 @@ class Circumstances:
         parked: symbols that may still wait.
         refused: ids of events whose terms contradict the security master.
         unstorable: ids of events whose rows the database refuses.
+        contested: ids of events that were announced in several partitions, whose order nothing tells.
     """
 
     acked: Iterable[Acked] = ()
@@ -50,6 +51,7 @@ class Circumstances:
     parked: Collection[str] = ()
     refused: Collection[str] = ()
     unstorable: Collection[str] = ()
+    contested: Collection[str] = ()
 
 
 @dataclass
@@ -104,6 +106,8 @@ def _verdicts(case: _Case) -> Iterator[str]:
     """Each record was decided as it must be, and once."""
     rejected = {letter.original for letter in case.letters if letter.revision == 0}
     for position, verdict in case.expected.verdicts.items():
+        if verdict.message is not None and verdict.message.event_id in case.around.contested:
+            continue
         if position in case.evidence.queued:
             if position in rejected:
                 yield f"{position} waits in a queue and was rejected as well"
@@ -171,6 +175,7 @@ def _events(case: _Case) -> Iterator[str]:
     held_back = {
         verdict.message.event_id for position in evidence.queued if (verdict := case.expected.verdicts[position]).message is not None
     }
+    held_back |= set(case.around.contested)
     for event_id in (evidence.rows.keys() ^ wanted.keys()) - held_back:
         yield f"event {event_id} " + ("has a row and no message" if event_id in evidence.rows else "has messages and no row")
     for event_id, row in evidence.rows.items():
