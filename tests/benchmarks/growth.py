@@ -1,6 +1,7 @@
 """growth: what an event costs when there are ten thousand, a million and five million of them, side by side; and what a worker's memory does meanwhile.
 
-The floor of every figure is the same figure at the smallest size, so a ratio near 1 means that the cost does not grow.
+Every figure is CPU time, which neighbours on the machine touch least; ``at`` holds the rates and times as well. The floor is the same figure at the smallest
+size, so a ratio near 1 means that the cost does not grow.
 """
 
 from __future__ import annotations
@@ -53,10 +54,10 @@ def measure(endpoints: Mapping[str, Any], *, quick: bool) -> None:
                 found.setdefault(name, {})[size] = figures
             started.check()
     for name, by_size in found.items():
-        smallest, *_, largest = by_size.values()
-        key, unit, less = ("events_per_s", "events/s", False) if name.startswith("apply") else ("p50_ms", "ms", True)
+        smallest, *_, largest = (figures["cpu_us_per_event"]["total"] for figures in by_size.values())
         at = {str(size): figures for size, figures in by_size.items()}
-        report(f"growth.{name}", largest[key], unit, smallest[key], less_is_better=less, at=at)
+        unit = "us/event" if name.startswith("apply") else "us/list"
+        report(f"growth.{name}", largest, unit, smallest, less_is_better=True, at=at)
 
 
 def memory(endpoints: Mapping[str, Any], *, quick: bool) -> None:
@@ -92,7 +93,7 @@ def _figures(started: Line, history: History, *, quick: bool) -> Iterator[tuple[
     yield "apply.mix", _applied(started, mix, events - len(old))
     with closing(HTTPConnection("127.0.0.1", int(started.made.gateway_url.rpartition(":")[2]), timeout=60)) as client:
         for name, queries in _lists(client, started, pages, chance):
-            yield name, _timed(client, queries)
+            yield name, _timed(client, queries, started.groups)
 
 
 def _applied(started: Line, records: list[Announced], new: int) -> dict[str, Any]:
@@ -160,15 +161,20 @@ def _deep(client: HTTPConnection, query: dict[str, str]) -> str:
     return str(cursor)
 
 
-def _timed(client: HTTPConnection, queries: list[dict[str, str]]) -> dict[str, Any]:
+def _timed(client: HTTPConnection, queries: list[dict[str, str]], groups: Mapping[str, Sequence[int]]) -> dict[str, Any]:
+    """Ask one after the other; an event of ``cpu_us_per_event`` is one list."""
     seconds, rows = [], 0
+    meter, usage = Meter({name: groups[name] for name in ("mysqld", "gateway")}), Usage()
+    opened = meter.read()
     for query in queries:
         began = perf_counter()
         answer = _get(client, query | {"limit": str(_PAGE)})
         seconds.append(perf_counter() - began)
         rows += len(answer["items"])
+    usage.add(opened, meter.read(), len(queries))
     cuts = quantiles(seconds, n=100)
-    return {"p50_ms": round(cuts[49] * 1e3, 2), "p99_ms": round(cuts[98] * 1e3, 2), "rows_per_page": round(rows / len(queries), 1)}
+    times = {"p50_ms": round(cuts[49] * 1e3, 2), "p99_ms": round(cuts[98] * 1e3, 2)}
+    return {**times, "rows_per_list": round(rows / len(queries), 1), **usage.keys()}
 
 
 def _get(client: HTTPConnection, query: dict[str, str]) -> dict[str, Any]:
