@@ -189,6 +189,17 @@ def test_a_letter_stands_in_the_partition_of_its_original(stage: Stage) -> None:
     stage.check()
 
 
+@shows("letters-name-their-failure")
+def test_the_letter_of_a_failed_event_is_none_of_a_rejected_record() -> None:
+    stage = Stage(Policy(max_attempts=1))
+    stage.shop.securities.failing.add("AAPL")
+    stage.write(newm())
+    stage.one.turns(3)
+    stage.write(canc(2))
+    stage.rest(stage.one)
+    stage.check()
+
+
 @shows("letters-leave-out-what-no-topic-carries")
 def test_a_record_that_no_topic_carries_is_named_and_left_where_it_is(stage: Stage) -> None:
     stage.one.sender.largest = 1_048_576 + HEADROOM

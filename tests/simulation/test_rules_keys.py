@@ -9,6 +9,7 @@ from corpactions.domain.terms import EventType, Terms
 from corpactions.ports.reservations import Reservation
 from gateway.handler import LEASE_MARGIN_SECONDS, Change
 from gateway.problems import Code, Refused
+from gateway.validation import Document
 from tests.simulation.rules.house import ITEM, LEASE, House, event_view, request
 from tests.simulation.rules.showing import shows
 from tests.support.gateway_ports import Fault
@@ -51,6 +52,12 @@ def test_another_announcement_under_a_used_key_is_refused_as_such(house: House) 
     house.announce()
     answer = house.announce(asked=request(1, body=2))
     assert answer is Code.IDEMPOTENCY_KEY_REUSED, "the second announcement was taken for a repetition"
+
+
+@shows("a-request-is-what-it-says")
+def test_a_repetition_may_spell_its_body_otherwise() -> None:
+    first, second = (Document(body).sha256("POST", "/api/v1/events") for body in (b'{"a": 1, "b": 2}', b'{"b":2,"a":1}'))
+    assert first == second, "the same request in other bytes is another one"
 
 
 @shows("an-unknown-outcome-ends-the-lease")

@@ -206,6 +206,14 @@ def test_a_key_is_not_purged_while_its_record_may_be_on_its_way(mysql: Scratch) 
     _one_event(first, _reserve(store, request(1), 2))
 
 
+@shows("times-are-the-database-s")
+def test_a_gateway_s_own_clock_ends_no_lease(mysql: Scratch) -> None:
+    store = ReservationStore(mysql.engine, 5.0)
+    first = _reserve(store, request(1), 1)
+    _purge(mysql, {})
+    _one_event(first, _reserve(store, request(1), 2))
+
+
 @shows("what-was-accepted-can-be-read")
 def test_an_event_that_no_worker_has_seen_is_found(mysql: Scratch) -> None:
     announced = _reserve(ReservationStore(mysql.engine, 5.0), request(1), 1)

@@ -148,6 +148,20 @@ def test_a_new_holder_takes_all_of_its_records_out_of_the_queue(stage: Stage) ->
     stage.check()
 
 
+@shows("a-queue-drains-in-portions")
+def test_a_long_queue_is_drained_in_several_transactions(stage: Stage) -> None:
+    stage.write(newm(), *(newm(event=number) for number in range(2, 602)))
+    stage.one.turns(2)
+    waited = len(stage.tables.queue)
+    stage.shop.securities.failing.clear()
+    stage.write(canc(2))
+    stage.one.turns(1)
+    released = waited - len(stage.tables.queue)
+    assert released <= 500, f"{released} records were released in one transaction"
+    stage.rest(stage.one)
+    stage.check()
+
+
 @shows("a-failure-goes-back-to-its-announcement")
 def test_a_reprocess_that_fails_again_gives_the_announcement_back() -> None:
     stage = Stage(Policy(max_attempts=1))

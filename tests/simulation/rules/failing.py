@@ -302,6 +302,14 @@ LETTERS = (
         "letters: .* is in partition",
     ),
     Rule(
+        "letters-name-their-failure",
+        "A letter's identity is its original's position and the event's revision at the failure, 0 for a rejection.",
+        "A look-up fails for good; the record was accepted, its version is filed.",
+        "The letter reads as if the record had been rejected, and a second failure of it as a copy of the first.",
+        wrapped(folding, "dead_letter", lambda made: lambda record, code, reason, _, topics: made(record, code, reason, 0, topics)),
+        "verdicts: .* must be filed and was rejected",
+    ),
+    Rule(
         "letters-leave-out-what-no-topic-carries",
         "A letter leaves the bytes of an oversized record out and names their place.",
         "A few compressed kilobytes hold megabytes.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from corpactions.ports.reservations import Claim, KeyedRequest, Reservation
 from gateway import handler as gateway
 from gateway.handler import Handler
 from gateway.problems import Refused
+from gateway.validation import Document
 from tests.simulation.rules.rule import Rule, replaced, wrapped
 
 
@@ -44,6 +46,10 @@ def _stamped_anew(granted: Any) -> Any:
 
 def _any_body(granted: Any) -> Any:
     return lambda claim, request: granted(claim, request._replace(sha256=claim.reservation.request.sha256))
+
+
+def _of_the_bytes(sha256: Any) -> Any:
+    return lambda self, *scope: hashlib.sha256(repr(self.content).encode()).digest()
 
 
 def _valid_items_only(announce_many: Any) -> Any:
@@ -105,6 +111,14 @@ RULES = (
         "The second is answered like a repetition, and is lost.",
         wrapped(gateway, "_granted", _any_body),
         "the second announcement was taken for a repetition",
+    ),
+    Rule(
+        "a-request-is-what-it-says",
+        "A request's hash covers its canonical JSON, not its bytes.",
+        "A client repeats a request from its database, with the fields in another order.",
+        "The repetition is refused as another request: the key is stuck.",
+        wrapped(Document, "sha256", _of_the_bytes),
+        "the same request in other bytes is another one",
     ),
     Rule(
         "an-unknown-outcome-ends-the-lease",

@@ -205,6 +205,14 @@ RULES = (
         "order: .* was changed in the order of offsets",
     ),
     Rule(
+        "a-queue-drains-in-portions",
+        "A queue is drained in bounded transactions.",
+        "A symbol has waited for a weekend with thousands behind it.",
+        "One transaction holds its locks until everything is through; the other symbols of the partition wait.",
+        replaced((handling, "DRAIN_RECORDS", 1_000_000)),
+        "records were released in one transaction",
+    ),
+    Rule(
         "a-failure-goes-back-to-its-announcement",
         "The letter of a version that a decision tried again carries the announcement, not the decision.",
         "REPROCESS fails once more.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
@@ -79,6 +80,10 @@ def _version_after_the_first(_connection: Connection, _event_id: bytes) -> int:
 
 def _whether_leased_or_not(expired: Any) -> Any:
     return lambda before: (*expired(before)[:1], IdempotencyKey.lease_until.is_not(None))
+
+
+def _of_a_slow_clock(now: Any) -> Any:
+    return lambda session: now(session) - timedelta(hours=1)
 
 
 def _short_leases(init: Any) -> Any:
@@ -212,6 +217,14 @@ RESERVATIONS = (
         "A broker is slow, and the purge runs before the record has landed.",
         "As above.",
         wrapped(ReservationStore, "__init__", _short_leases),
+        "one key made 2 events",
+    ),
+    Rule(
+        "times-are-the-database-s",
+        "All times of a key are the database's.",
+        "A gateway's own clock is an hour behind; the purge runs.",
+        "A lease that has just begun looks over, and the key is purged under its record.",
+        together(*(wrapped(reservation_store, name, _of_a_slow_clock) for name in ("_time", "_now"))),
         "one key made 2 events",
     ),
     Rule(

@@ -1,0 +1,5 @@
+"""Prints the table of rules: ``python -m tests.simulation.rules``."""
+
+from tests.simulation.rules.table import table
+
+print(table())
