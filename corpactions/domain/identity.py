@@ -18,6 +18,7 @@ from corpactions.domain.messages import Message
 SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9.-]{0,15}", re.ASCII)
 EVENT_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 _ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]", re.ASCII)
+_ISIN_LENGTH = 12
 
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
@@ -50,9 +51,13 @@ def payload_commitment(salt: bytes, terms_json: str) -> bytes:
     return hmac.digest(salt, terms_json.encode(), "sha256")
 
 
-@lru_cache(maxsize=16_384)  # a market has some ten thousand, and each comes again and again
 def isin_is_valid(isin: str) -> bool:
     """Whether the text is an ISIN with a correct check digit (ISO 6166: letters become 10 to 35, then Luhn)."""
+    return len(isin) == _ISIN_LENGTH and _checks_out(isin)  # nothing long is ever remembered, or strangers could fill the memory
+
+
+@lru_cache(maxsize=16_384)  # a market has some ten thousand, and each comes again and again
+def _checks_out(isin: str) -> bool:
     if not _ISIN.fullmatch(isin):
         return False
     digits = "".join(str(int(character, 36)) for character in isin)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from corpactions.domain import identity
 from corpactions.domain.identity import (
     content_sha256,
     feed_event_id,
@@ -149,3 +150,10 @@ def test_an_etag_reads_back_as_the_version_it_names() -> None:
 def test_what_is_no_etag_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"not of the form origin\.version"):
         VersionRef.parse(text)
+
+
+def test_no_long_text_is_remembered() -> None:
+    """Whoever may send a megabyte in the place of an ISIN must not make the process keep thousands of them."""
+    before = identity._checks_out.cache_info().currsize
+    assert not isin_is_valid("X" * 1_000_000)
+    assert identity._checks_out.cache_info().currsize == before
