@@ -9,6 +9,9 @@ LOCAL := $(PYTHON) -m infra.local
 PYTEST := $(PYTHON) -m pytest
 # Tests run beside each other; each brings its own topics, databases and groups.
 PARALLEL := -n auto --dist loadgroup
+SEED ?=
+RUNS ?=
+OPERATIONS ?=
 
 .PHONY: help
 help: ## List the targets
@@ -72,6 +75,10 @@ MINUTES := 60
 .PHONY: crash-hour
 crash-hour: install ## Kill, freeze and cut everything for MINUTES=60 under load; a line for each round, a table at the end (needs Go)
 	@exec $(PYTHON) -m tests.chaos --minutes $(MINUTES)
+
+.PHONY: simulate
+simulate: install ## Simulated disasters: SEED=n repeats one run, RUNS=n plays so many, OPERATIONS=n goes on until so many are done
+	@exec $(PYTHON) -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(OPERATIONS),--operations $(OPERATIONS))
 
 .PHONY: bench
 bench: install ## Measure: one JSON object per line, each figure with its floor

@@ -1,38 +1,21 @@
-"""The two stores that the suite holds to one contract."""
+"""The stores that the suite holds to one contract."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterator
-from typing import Any
+import random
 
 import pytest
 from sqlalchemy import Engine
 
-from corpactions.persistence import schema
-from corpactions.persistence.engine import MysqlConfig, connect
 from corpactions.persistence.lifecycle import MysqlLifecycleStore
 from corpactions.persistence.tables import Base
 from corpactions.ports.lifecycle import LifecycleStore
+from tests.simulation.database import Database
+from tests.simulation.scheduler import Process, Scheduler
+from tests.simulation.store import PROGRESS, SimLifecycleStore
 from tests.support.fakes import FakeClock
 from tests.support.memory_store import MemoryDatabase, MemoryLifecycleStore
 from tests.support.storing import Backend
-
-
-@pytest.fixture(scope="session")
-def mysql(endpoints: dict[str, Any]) -> Iterator[Engine]:
-    """A database of this run's own, with all tables."""
-    server, name = endpoints["mysql"], f"t_store_{uuid.uuid4().hex[:8]}"
-    root = connect(MysqlConfig(server["host"], server["port"], "", server["user"], server["password"]))
-    with root.begin() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin")
-    engine = connect(MysqlConfig(server["host"], server["port"], name, server["user"], server["password"], pool_size=4))
-    schema.upgrade(engine)
-    yield engine
-    engine.dispose()
-    with root.begin() as connection:
-        connection.exec_driver_sql(f"DROP DATABASE {name}")
-    root.dispose()
 
 
 @pytest.fixture
@@ -64,8 +47,21 @@ def memory_backend() -> Backend:
     return Backend(lambda owner, _statement_bytes=0: MemoryLifecycleStore(database, owner), resume)
 
 
-@pytest.fixture(params=["memory", "mysql"])
+@pytest.fixture
+def simulated_backend() -> Backend:
+    """The store of the simulation, with nothing going wrong and nobody else at work."""
+    scheduler = Scheduler(random.Random(0))
+    database = Database(scheduler)
+
+    def resume(partition: int) -> None:
+        rows = database.tables[PROGRESS]
+        rows[partition] = rows[partition]._replace(paused=False)
+
+    return Backend(lambda owner, _statement_bytes=0: SimLifecycleStore(database, Process(scheduler, owner), owner), resume)
+
+
+@pytest.fixture(params=["memory", "simulated", "mysql"])
 def backend(request: pytest.FixtureRequest) -> Backend:
-    """Each of the two in turn."""
+    """Each of the three in turn."""
     found: Backend = request.getfixturevalue(f"{request.param}_backend")
     return found
