@@ -5,7 +5,7 @@ Shares the rules of terms and the codec with the worker, and nothing of its fold
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -33,7 +33,8 @@ class ExpectedEvent:
     filed: dict[VersionRef, tuple[Message, Position]] = field(default_factory=dict)
     current: VersionRef | None = None
     cancelled: Function | None = None
-    decided: bool = False
+    discarded: bool = False
+    """Whether a person gave a version of it up: then it may also end as FAILED."""
 
     @property
     def status(self) -> str:
@@ -68,6 +69,8 @@ class Expected:
         decode: bytes to a message; raises Rejected.
         refused: event ids whose terms contradict the security master, which is not asked here.
         unstorable: event ids whose rows the database refuses.
+        discards: decisions to discard that were applied, with the version that the event fell back to: whether a version had failed by then, and which one was
+            in force, the topic does not say.
         partitions: how many the topic has.
     """
 
@@ -77,6 +80,7 @@ class Expected:
         decode: Callable[[bytes | None], Message],
         refused: Iterable[str] = (),
         unstorable: Iterable[str] = (),
+        discards: Mapping[Position, VersionRef] | None = None,
         partitions: int = 12,
     ) -> None:
         self.verdicts: dict[Position, Verdict] = {}
@@ -84,6 +88,7 @@ class Expected:
         self._holders: dict[tuple[str, str, str], str] = {}
         self._refused = frozenset(refused)
         self._unstorable = frozenset(unstorable)
+        self._discards = discards or {}
         self._partitions = partitions
         for record in records:
             self.verdicts[record.position] = self._decide(record, decode)
@@ -100,8 +105,10 @@ class Expected:
             return Verdict("rejected", message)
         event = self.events.get(message.event_id)
         if message.function in DECISIONS:
-            if event is not None:
-                event.decided = True
+            back = self._discards.get(record.position)
+            if event is not None and back is not None:
+                event.discarded = True
+                event.current = back
             return Verdict("decision", message)
         if event is None or event.current is None:
             return self._first(event, message, record.position)

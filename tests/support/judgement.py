@@ -63,7 +63,7 @@ class _Case:
     expected: Expected
     topic: dict[Position, Record]
     letters: list[Letter]
-    audit: dict[str, list[tuple[Record, AuditRecord]]] = field(default_factory=lambda: defaultdict(list))
+    audit: dict[str, list[tuple[Record, AuditRecord]]]
     summaries: dict[tuple[int, int], list[tuple[Record, BatchSummary]]] = field(default_factory=lambda: defaultdict(list))
 
 
@@ -83,12 +83,19 @@ def findings(evidence: Evidence, around: Circumstances) -> tuple[list[str], Coun
 
 
 def _open(evidence: Evidence, around: Circumstances) -> _Case:
-    expected = Expected(evidence.events, evidence.decoders.message, around.refused, around.unstorable, evidence.partitions)
-    letters = [letter_of(record) for record in evidence.letters]
-    case = _Case(evidence, around, expected, {record.position: record for record in evidence.events}, letters)
+    audit: dict[str, list[tuple[Record, AuditRecord]]] = defaultdict(list)
     for record in evidence.audit:
         told = evidence.decoders.audit(record.value)
-        case.audit[told.record_id].append((record, told))
+        audit[told.record_id].append((record, told))
+    discards = {
+        told.position: VersionRef(told.origin, told.version)
+        for (_, told), *_ in audit.values()
+        if told.action is Action.DISCARDED and told.position is not None and told.origin is not None and told.version is not None
+    }
+    decode, partitions = evidence.decoders.message, evidence.partitions
+    expected = Expected(evidence.events, decode, around.refused, around.unstorable, discards, partitions)
+    letters = [letter_of(record) for record in evidence.letters]
+    case = _Case(evidence, around, expected, {record.position: record for record in evidence.events}, letters, audit)
     for record in evidence.summaries:
         summary = evidence.decoders.summary(record.value)
         case.summaries[summary.partition, summary.summary_seq].append((record, summary))
@@ -185,16 +192,16 @@ def _events(case: _Case) -> Iterator[str]:
 
 
 def _outcome(case: _Case, event_id: str, row: EventRow, event: ExpectedEvent) -> Iterator[str]:
-    open_ended = event.decided or row.symbol in case.around.failing
+    open_ended = (event.discarded and row.status == "FAILED") or row.symbol in case.around.failing
     if row.status != event.status and not open_ended:
         yield f"is {row.status}, must be {event.status}"
     if row.status not in {"COMPLETED", "CANCELLED", "FAILED"} and row.symbol not in case.around.parked:
         yield f"is left at {row.status}"
-    if row.ref != event.current and not event.decided:
+    if row.ref != event.current:
         yield f"is at version {row.ref}, must be at {event.current}"
     if row.cancel_function != event.cancelled:
         yield f"has cancel function {row.cancel_function}, must have {event.cancelled}"
-    if row.terms_json != event.terms_json() and not event.decided:
+    if row.terms_json != event.terms_json():
         yield f"shows terms {row.terms_json}, must show {event.terms_json()}"
     stored = case.evidence.versions.get(event_id, {})
     if stored.keys() != event.filed.keys():
