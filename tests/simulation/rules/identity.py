@@ -12,13 +12,13 @@ from consumers.lifecycle.inspection import Inspector
 from corpactions.domain import lifecycle
 from corpactions.domain.change import Change, Circumstances, Duplicate
 from corpactions.domain.errors import Rejected
-from corpactions.domain.identity import feed_event_id, partition_of
+from corpactions.domain.identity import feed_event_id
 from corpactions.domain.messages import Function, Message
 from corpactions.domain.state import EventState, Status
 from gateway import handler as gateway
 from producers.feed import lines
 from tests.simulation.rules.rule import Rule, Switch, replaced, together, wrapped
-from tests.support.announcing import EX_DATE, PARTITIONS
+from tests.support.announcing import EX_DATE
 
 
 def _only_the_key_counts(_self: Inspector, record: Any, message: Message) -> None:
@@ -26,8 +26,8 @@ def _only_the_key_counts(_self: Inspector, record: Any, message: Message) -> Non
         raise Rejected("key_mismatch", "the key is not the symbol")
 
 
-def _only_the_partition_counts(_self: Inspector, record: Any, _message: Message) -> None:
-    if partition_of(record.key or b"", PARTITIONS) != record.partition:
+def _only_the_partition_counts(self: Inspector, record: Any, _message: Message) -> None:
+    if self._partition_of(record.key or b"") != record.partition:
         raise Rejected("wrong_partition", "the key belongs elsewhere")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 from corpactions.ports.reservations import Claim, KeyedRequest, Reservation
@@ -16,7 +17,8 @@ from tests.simulation.rules.rule import Rule, replaced, wrapped
 
 async def _freed(self: Handler, held: Reservation) -> None:
     reservations: Any = self._ports.reservations
-    reservations._rows.pop(held.request[:2])
+    rows = reservations._rows if hasattr(reservations, "_rows") else reservations._database.tables["idempotency_keys"]
+    rows.pop(held.request[:2], None)
 
 
 async def _lease_left(_self: Handler, _held: Reservation) -> None:
@@ -24,22 +26,22 @@ async def _lease_left(_self: Handler, _held: Reservation) -> None:
 
 
 def _new_id_for_a_repetition(granted: Any) -> Any:
-    count = iter(range(1, 1_000))
+    numbers = count(1)
 
     def held(claim: Claim, request: KeyedRequest) -> Reservation:
         made: Reservation = granted(claim, request)
-        return made._replace(event_id=f"019a8a3e-5c00-7000-8000-{next(count):012x}")
+        return made._replace(event_id=f"019a8a3e-5c00-7000-8000-{next(numbers):012x}")
 
     return held
 
 
 def _stamped_anew(granted: Any) -> Any:
 
-    count = iter(range(1, 1_000))
+    numbers = count(1)
 
     def held(claim: Claim, request: KeyedRequest) -> Reservation:
         made: Reservation = granted(claim, request)
-        return made._replace(accepted_at=made.accepted_at + timedelta(seconds=next(count)))
+        return made._replace(accepted_at=made.accepted_at + timedelta(seconds=next(numbers)))
 
     return held
 

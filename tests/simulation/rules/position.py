@@ -12,9 +12,11 @@ from corpactions.kafka.in_flight import InFlight
 from corpactions.kafka.source import SourceConfig
 from corpactions.kafka.worker import Worker
 from corpactions.persistence.lifecycle import MysqlLifecycleStore
-from corpactions.ports.lifecycle import Claim, CommitUnknown, RunAgain
+from corpactions.ports.lifecycle import Claim, CommitUnknown, Fenced, RunAgain
 from corpactions.ports.records import Record
+from tests.simulation.database import Session
 from tests.simulation.rules.rule import Instead, Rule, Switch, replaced, together, wrapped
+from tests.simulation.store import PROGRESS, SimLifecycleStore
 from tests.support.memory_store import MemoryLifecycleStore, MemoryTransaction
 
 
@@ -48,8 +50,8 @@ def _move(claim: Claim, offset: int) -> None:
 
 
 def _to_the_group_s_offset(worker: Worker, claim: Claim) -> None:
-    source: Any = worker._source
-    _move(claim, source.committed.get(claim.partition, claim.acked_offset))
+    committed: dict[int, int] = getattr(worker._source, "committed", {})
+    _move(claim, committed.get(claim.partition, claim.acked_offset))
 
 
 def _to_the_end_when_new(worker: Worker, claim: Claim) -> None:
@@ -76,7 +78,7 @@ def _keep_all(self: Worker, records: Sequence[Record]) -> None:
 
 
 def _fence(holds: Callable[[Any, Claim, str], bool]) -> Switch:
-    """Another fence in the scripted world's database."""
+    """Another fence in the scripted world's database, and in the simulated one."""
 
     @contextmanager
     def transaction(self: MemoryLifecycleStore, claims: Sequence[Claim]) -> Iterator[MemoryTransaction]:
@@ -86,8 +88,17 @@ def _fence(holds: Callable[[Any, Claim, str], bool]) -> Switch:
                 raise AssertionError("the real fence holds too")
         yield MemoryTransaction(self._database, tables)
 
+    def fence(self: SimLifecycleStore, session: Session, claims: Sequence[Claim]) -> None:
+        database = self._database
+        database.statement(session, "db.fence")
+        for claim in sorted(claims, key=lambda item: item.partition):
+            database.lock(session, (PROGRESS, claim.partition))
+            if not holds(database.get(session, PROGRESS, claim.partition), claim, self._owner):
+                raise Fenced("the other fence holds too")
+        self._process.point("db.fenced")
+
     real = MemoryLifecycleStore.transaction
-    return replaced((MemoryLifecycleStore, "transaction", transaction))
+    return replaced((MemoryLifecycleStore, "transaction", transaction), (SimLifecycleStore, "_fence", fence))
 
 
 def _let_go(self: Worker) -> None:
