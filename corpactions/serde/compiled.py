@@ -18,6 +18,8 @@ Fields = dict[str, Any]
 Reader = Callable[[bytes, int], Fields]
 Writer = Callable[[Fields, bytes], bytes]
 
+_OFTEN: Final = 33
+"""Optional texts below this length are mostly codes and names that come again and again, and are remembered as they are written."""
 _MAX_VARINT: Final = 10
 """Bytes of the longest 64-bit number in Avro's variable length."""
 
@@ -54,7 +56,7 @@ class _Code:
         self._lines = [head]
         self._depth = 1
         self._names: Iterator[int] = count()
-        self._scope: Fields = {"tail": _tail, "length": _length, "long": _long, "short": _short}
+        self._scope: Fields = {"tail": _tail, "length": _length, "long": _long, "short": _short, "often": _often}
 
     def line(self, text: str) -> None:
         self._lines.append("    " * self._depth + text)
@@ -130,8 +132,12 @@ class _Code:
 
     def _write_nullable(self, branches: list[Any], value: str) -> None:
         _expect_nullable(branches)
-        self.line(f"if {value} is None: o.append(0)")
-        self.line("else:")
+        if branches[1] == "string":
+            self.line(f"if {value} is None or len({value}) < {_OFTEN}: o += often({value})")
+            self.line("else:")
+        else:
+            self.line(f"if {value} is None: o.append(0)")
+            self.line("else:")
         self._depth += 1
         self.line("o.append(2)")
         self.write(branches[1], value)
@@ -205,17 +211,32 @@ def _length(data: bytes, at: int, first: int) -> tuple[int, int]:
     return number, at
 
 
-@lru_cache(maxsize=4_096)
 def _long(number: int) -> bytes:
-    """A zigzag number in variable length. Remembered, since the records of one batch share most of their times."""
-    if number >> 64:
+    """A zigzag number in variable length. Most large ones are times: their seconds, above 21 bits, are those of the record before."""
+    if number < 128:
+        return bytes((number,))
+    if number < 1 << 14:
+        return bytes((number & 127 | 128, number >> 7))
+    if number < 1 << 21:
+        return bytes((number & 127 | 128, number >> 7 & 127 | 128, number >> 14))
+    return bytes((number & 127 | 128, number >> 7 & 127 | 128, number >> 14 & 127 | 128)) + _high(number >> 21)
+
+
+@lru_cache(maxsize=1_024)
+def _high(number: int) -> bytes:
+    """The bits above the lowest 21."""
+    if number >> 43:
         raise OverflowError("a number does not fit Avro's long")
-    out = bytearray()
-    while number > 127:
-        out.append(number & 127 | 128)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
+    return _long(number)
+
+
+@lru_cache(maxsize=16_384)
+def _often(text: str | None) -> bytes:
+    """A short optional text: the branch of the union, and the text behind its length."""
+    if text is None:
+        return b"\x00"
+    encoded = text.encode()
+    return b"\x02" + _long(len(encoded) << 1) + encoded
 
 
 def _short(number: int) -> bytes:

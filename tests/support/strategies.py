@@ -22,7 +22,7 @@ sources = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}", fullmatch=True)
 isins = st.sampled_from(["US0378331005", "US67066G1040", "GB0002634946", "DE0007164600"])
 times = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999999), timezones=st.just(UTC))
 dates = st.dates(date.min, date.max)
-amounts = st.integers(-(10**38) + 1, 10**38 - 1).map(lambda number: Decimal(number).scaleb(-12)) | st.decimals(
+amounts = st.integers(-(10**38) + 1, 10**38 - 1).map(lambda number: Decimal(f"{number}E-12")) | st.decimals(
     Decimal("-1e25"), Decimal("1e25"), places=6, allow_nan=False
 )
 ratios = st.integers(-LONG - 1, LONG)
