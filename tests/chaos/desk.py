@@ -37,22 +37,31 @@ class Seen(NamedTuple):
 
 
 class Desk(Sender):
-    """Decides on every failed event that it sees: mostly REPROCESS, sometimes DISCARD, each sent twice."""
+    """Decides on every failed event that it sees: mostly REPROCESS, sometimes DISCARD, each sent twice.
+
+    It decides once on what it has seen: a crowd that clicks all through an outage is a flood of stale decisions, and stops the partition.
+    """
 
     def __init__(self, product: Product, chance: random.Random) -> None:
         super().__init__("desk")
         self._product = product
         self._upstream = Upstream(product, ANSWER_SECONDS)
         self._chance = chance
+        self._decided: set[Seen] = set()
 
     def step(self) -> None:
-        for seen in self._failed():
+        for seen in set(self._failed()) - self._decided:
             self._decide(seen)
+            self._decided.add(seen)
         time.sleep(_PAUSE_SECONDS)
 
     def release_all(self, seconds: float) -> None:
         """Decide until no symbol waits any more."""
-        self._product.wait("no symbol waits", self._released, seconds)
+        try:
+            self._product.wait("no symbol waits", self._released, seconds)
+        except AssertionError as error:
+            waiting = self._product.sql("SELECT symbol, state, next_attempt_at, reason FROM parked_symbols")
+            raise AssertionError(f"symbols wait for ever: {waiting}") from error
 
     def _released(self) -> bool:
         self.step()
