@@ -50,9 +50,10 @@ class Desk(Sender):
         self._decided: set[Seen] = set()
 
     def step(self) -> None:
-        for seen in set(self._failed()) - self._decided:
-            self._decide(seen)
-            self._decided.add(seen)
+        for seen in self._failed():
+            if seen not in self._decided:
+                self._decide(seen)
+                self._decided.add(seen)
         time.sleep(_PAUSE_SECONDS)
 
     def release_all(self, seconds: float) -> None:
