@@ -15,7 +15,7 @@ from infra.local.ports import HOST, Ports
 from infra.local.servers.kafka import KafkaServer
 from infra.local.servers.registry import RegistryServer
 from infra.local.stack import Stack
-from tests.chaos.toxiproxy import Proxy, Toxiproxy, go_is_there
+from tests.chaos.toxiproxy import Proxy, Toxiproxy, can_be_had
 
 KINDS: Final = ("worker", "gateway")
 
@@ -63,7 +63,7 @@ class ProxiedStack(Stack):
         super().__init__(run_dir, ports)
         self.ways: dict[str, Way] = {}
         self.proxies: Toxiproxy | None = None
-        if go_is_there():
+        if can_be_had():
             control, *free = astuple(Ports.free())
             for kind in KINDS:
                 kafka = Proxy(f"kafka-{kind}", free.pop(), free.pop())

@@ -20,7 +20,7 @@ import httpx
 
 from infra.local.errors import LocalStackError
 from infra.local.install.atomic import install
-from infra.local.layout import RunDir
+from infra.local.layout import RunDir, cache_dir
 from infra.local.part import Part
 from infra.local.ports import HOST, Ports
 from infra.local.process import run_to_end
@@ -29,6 +29,7 @@ VERSION: Final = "2.5.0"
 MODULE: Final = "github.com/Shopify/toxiproxy/v2"
 MODULE_HASH: Final = "h1:i4LPT+qrSlKNtQf5QliVjdP08GyAH8+BUIc9gT0eahc="
 """What ``go version -m`` must say of the main module."""
+_FOLDER: Final = f"toxiproxy-{VERSION}"
 _NO_EXCEPTIONS: Final = ("GOFLAGS", "GONOSUMDB", "GONOSUMCHECK", "GOPRIVATE", "GOSUMDB", "GOINSECURE")
 """Variables that could switch the checks off: the build does not see them."""
 
@@ -41,9 +42,9 @@ class Proxy(NamedTuple):
     upstream: int
 
 
-def go_is_there() -> bool:
+def can_be_had() -> bool:
     """Whether the proxy can be built on this machine, or was already."""
-    return shutil.which("go") is not None
+    return shutil.which("go") is not None or (cache_dir() / _FOLDER).is_dir()
 
 
 def install_toxiproxy(cancel: Event) -> Path:
@@ -70,7 +71,7 @@ def install_toxiproxy(cancel: Event) -> Path:
         _check(program, folder / "server")
         shutil.rmtree(work)
 
-    return install(f"toxiproxy-{VERSION}", build) / "server"
+    return install(_FOLDER, build) / "server"
 
 
 def _check(go: str, program: Path) -> None:
