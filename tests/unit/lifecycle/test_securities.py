@@ -63,8 +63,16 @@ def test_a_symbol_that_comes_alone_is_told_apart_by_one_that_was_answered_before
     assert isinstance(guard.lookup(keys("B"))[keys("B")[0]], LookupFailure)
 
 
-def test_a_symbol_that_comes_alone_to_a_service_never_heard_of_waits(service: FakeSecurities) -> None:
+def test_a_symbol_that_comes_alone_to_a_service_never_heard_of_is_told_apart_by_one_that_nobody_has(service: FakeSecurities) -> None:
+    """Else a process that starts on a batch of nothing but that symbol would hold all its partitions for ever."""
     service.poison.add("B")
+    guard = GuardedSecurities(service)
+    assert fails(guard, keys("B"))
+    assert isinstance(guard.lookup(keys("B"))[keys("B")[0]], LookupFailure)
+
+
+def test_a_service_never_heard_of_that_is_away_costs_no_symbol_an_attempt(service: FakeSecurities) -> None:
+    service.away = True
     guard = GuardedSecurities(service)
     assert all(fails(guard, keys("B")) for _ in range(3))
 
