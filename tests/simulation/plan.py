@@ -59,6 +59,8 @@ DISASTERS: Final = {
 """What befalls processes and servers."""
 STORM: Final = "storm"
 """Enough poison in a row to pause a partition. Rare, since one costs as much as a whole run."""
+OFTEN: Final = {"callback-late": 0.5, "lookup-failed": 0.6, "no-coordinator": 0.5, "watermarks-lost": 0.2, "registry-lost": 0.4}
+"""Rates of faults whose opportunities are rare."""
 MAX_WORKERS: Final = 4
 
 
@@ -100,10 +102,7 @@ def make_plan(seed: int) -> Plan:
         delay=chance.choice((0.001, 0.01, 0.1)),
     )
     rates = {kind: chance.choice((0.002, 0.01, 0.05)) for kind in CALL_FAULTS if chance.random() < 0.3}
-    if "callback-late" in rates:
-        rates["callback-late"] = 0.5
-    if "lookup-failed" in rates:
-        rates["lookup-failed"] = 0.6
+    rates |= {kind: rate for kind, rate in OFTEN.items() if kind in rates}
     kinds = {kind: weight for kind, weight in TRAFFIC.items() if chance.random() < 0.7} or {"announce": 1}
     kinds.setdefault("announce", 5)
     disasters = {kind: weight for kind, weight in DISASTERS.items() if chance.random() < 0.35}

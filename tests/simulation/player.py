@@ -108,25 +108,32 @@ class Player:
         getattr(house, operation.kind)(operation.number, Dice(operation.dice))
 
     def _come_to_rest(self) -> None:
-        """Faults stop; senders insist; the desk decides whatever waits for a person. Then all must be done within a bounded time."""
+        """Faults stop; first symbols whose look-ups fail still wait, and nobody else may; then everything must be done. Each within a bounded time."""
         world = self.world
-        world.calm()
+        world.calm(heal=False)
         for worker in world.workers:
             worker.source.idle_stretch = 20.0
         if all(gateway.process.dead for gateway in world.gateways):
             world.gateway()
         self._clients.insist()
+        self._wait_for("waits", world.flowing, world.resume_partitions)
+        world.securities.heal()
+        self._wait_for("stuck", self._at_rest, self._decide_what_waits)
+
+    def _wait_for(self, name: str, condition: Callable[[], bool], help_on: Callable[[], None]) -> None:
+        """Until a condition holds, with people who help every few seconds."""
+        world = self.world
         deadline = world.scheduler.now + QUIET_SECONDS
         while world.scheduler.now < deadline:
             try:
-                world.run_until(self._at_rest, _DESK_SECONDS, LOOK_EVERY)
-            except AssertionError as error:
-                if isinstance(error, Violation):
-                    raise
-                self._decide_what_waits()
+                world.run_until(condition, _DESK_SECONDS, LOOK_EVERY)
+            except Violation:
+                raise
+            except AssertionError:
+                help_on()
             else:
                 return
-        raise Violation(f"stuck: {world.left_over()}, requests {[ask.request.key for ask in self._clients.asks if not ask.settled]}")
+        raise Violation(f"{name}: {world.left_over()}, requests {[ask.request.key for ask in self._clients.asks if not ask.settled]}")
 
     def _at_rest(self) -> bool:
         return self.world.settled() and self._clients.done

@@ -219,6 +219,11 @@ class World:
     def settled(self) -> bool:
         """Whether everything on the topic is decided, acknowledged and written down, and no symbol waits."""
         tables = self.database.tables
+        return self.flowing() and not tables["parked_symbols"] and not any(tables["parked_events"].values())
+
+    def flowing(self) -> bool:
+        """Whether everything on the topic is decided, acknowledged and written down, whatever symbols wait."""
+        tables = self.database.tables
         for number, log in enumerate(self.broker.log(TOPIC)):
             row = tables[PROGRESS].get(number)
             if row is None:
@@ -226,8 +231,6 @@ class World:
                     return False
             elif not row.acked_offset == row.committed_offset == len(log):
                 return False
-        if tables["parked_symbols"] or any(tables["parked_events"].values()):
-            return False
         return not any(tables["pending_publications"].values())
 
     def resume_partitions(self) -> None:
@@ -249,11 +252,13 @@ class World:
 
     # The end.
 
-    def calm(self) -> None:
-        """From now on nothing goes wrong: everything answers, every process goes on, somebody works."""
+    def calm(self, *, heal: bool = True) -> None:
+        """From now on nothing goes wrong: everything answers (the security master for every symbol, unless it is not to ``heal``), every process works."""
         self.scheduler.rates = {}
         self.database.down_until = self.broker.down_until = self.registry.down_until = 0.0
-        self.securities.heal()
+        self.securities.down_until = 0.0
+        if heal:
+            self.securities.heal()
         processes = [worker.process for worker in self.workers] + [gateway.process for gateway in self.gateways]
         for process in processes:
             process.armed.clear()
