@@ -8,16 +8,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import end_to_end, gateway, growth, recovery, serde, worker
+from tests.benchmarks import budget, end_to_end, gateway, growth, recovery, serde, worker
 from tests.benchmarks.flame import Flames
 from tests.support.stack import servers
 
-ALONE: dict[str, Callable[[], None]] = {"serde": serde.measure}
+ALONE: dict[str, Callable[[], None]] = {"serde": serde.measure, "worker.budget": budget.measure}
 ON_SERVERS: dict[str, Callable[[Mapping[str, Any], argparse.Namespace], None]] = {
     "gateway.single": lambda endpoints, options: gateway.measure(endpoints, "gateway.single", Flames(options.flame), quick=options.quick),
     "gateway.bulk": lambda endpoints, options: gateway.measure(endpoints, "gateway.bulk", Flames(options.flame), quick=options.quick),
-    "worker.apply": lambda endpoints, options: worker.apply(endpoints, "worker.apply", 1, quick=options.quick),
-    "worker.apply.two": lambda endpoints, options: worker.apply(endpoints, "worker.apply.two", 2, quick=options.quick),
+    "worker.apply": lambda endpoints, options: worker.apply(endpoints, "worker.apply", 1, Flames(options.flame), quick=options.quick),
+    "worker.apply.two": lambda endpoints, options: worker.apply(
+        endpoints, "worker.apply.two", 2, Flames(options.flame), quick=options.quick
+    ),
     "end_to_end.latency": lambda endpoints, options: end_to_end.latency(endpoints, quick=options.quick),
     "recovery.start": lambda endpoints, options: recovery.start(endpoints, quick=options.quick),
     "recovery.drain": lambda endpoints, options: recovery.drain(endpoints, quick=options.quick),
@@ -41,7 +43,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small numbers: shows that everything works, says little about speed")
     parser.add_argument("--seconds", type=float, help="how long end_to_end.max lasts: by default 60, with --quick 5")
     parser.add_argument(
-        "--flame", type=Path, metavar="FOLDER", help="draw flame graphs there, of those benchmarks that can (gateway.single, gateway.bulk)"
+        "--flame", type=Path, metavar="FOLDER", help="draw flame graphs there, of those benchmarks that can (gateway.*, worker.apply*)"
     )
     options = parser.parse_args()
     if options.seconds is not None and options.seconds <= 0:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from corpactions.kafka.inspector import Inspector
 from tests.benchmarks import bare
+from tests.benchmarks.flame import Flames
 from tests.benchmarks.machine import Meter, Reading, Usage, listener, resident_mib
 from tests.benchmarks.market import Announced, Market
 from tests.benchmarks.output import report
@@ -203,7 +204,7 @@ class Floor:
         self._table.close()
 
 
-def apply(endpoints: Mapping[str, Any], name: str, workers: int, *, quick: bool) -> None:
+def apply(endpoints: Mapping[str, Any], name: str, workers: int, flames: Flames, *, quick: bool) -> None:
     """Measure and print."""
     events = QUICK_EVENTS if quick else EVENTS
     usage = Usage()
@@ -222,6 +223,9 @@ def apply(endpoints: Mapping[str, Any], name: str, workers: int, *, quick: bool)
             "floor_rounds": [round(rate) for rate in floors],
             "records_per_transaction": started.records_per_transaction(),
         }
+        if flames:
+            with flames.of(name, [worker.pid for worker in started.made.workers]):
+                started.apply(events)
         report(name, median(rates), "events/s", median(floors), **usage.keys(), **floor.keys(), **more)
         report_memory(name, started)
 
