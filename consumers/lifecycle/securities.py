@@ -1,8 +1,8 @@
 """The security master as the worker asks it: answers kept for a short while, and behind them a guard that tells one bad symbol from a service that is away.
 
 A look-up that fails altogether is Unavailable: the worker holds and asks again. When it fails a second time, the guard tries parts of it: a symbol that fails
-alone while another one is answered becomes that symbol's own failure, so that it cannot hold everybody else. A process that has had no answer yet asks for a
-symbol that nobody has: "unknown" is an answer too. The answers are kept in front of the guard,
+alone while another one is answered becomes that symbol's own failure, so that it cannot hold everybody else. Whatever was answered before may fail by now,
+so the last word has a symbol that nobody has: "unknown" is an answer too. The answers are kept in front of the guard,
 never behind it, where a kept answer would look like a service that is there.
 """
 
@@ -65,10 +65,10 @@ class GuardedSecurities:
         return answers
 
     def _answers_another(self, keys: Sequence[SecurityKey]) -> bool:
-        """A few single calls decide whether halving is worth its time: when both ends fail, and a key beside them, the service is away."""
+        """A few single calls decide whether halving is worth its time: when both ends, a key that was answered before and nobody's fail, the service is away."""
         ends = [keys[0], keys[-1]] if len(keys) > 1 else []
-        control = SecurityKey(NOBODY, keys[0].day) if self._answered is None or self._answered in keys else self._answered
-        for key in (*ends, control):
+        before = [self._answered] if self._answered is not None and self._answered not in keys else []
+        for key in (*ends, *before, SecurityKey(NOBODY, keys[0].day)):
             try:
                 self._inner.lookup([key])
             except Unavailable:

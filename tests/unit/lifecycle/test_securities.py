@@ -71,6 +71,16 @@ def test_a_symbol_that_comes_alone_to_a_service_never_heard_of_is_told_apart_by_
     assert isinstance(guard.lookup(keys("B"))[keys("B")[0]], LookupFailure)
 
 
+def test_symbols_of_which_all_fail_by_now_are_told_apart_by_one_that_nobody_has(service: FakeSecurities) -> None:
+    """Also the one that was answered before: it may have gone bad since."""
+    guard = GuardedSecurities(service)
+    guard.lookup(keys("A"))
+    service.poison |= {"A", "B", "C"}
+    assert fails(guard, keys("B", "D", "C"))
+    answers = guard.lookup(keys("B", "D", "C"))
+    assert {key.symbol for key, answer in answers.items() if isinstance(answer, LookupFailure)} == {"B", "C"}
+
+
 def test_a_service_never_heard_of_that_is_away_costs_no_symbol_an_attempt(service: FakeSecurities) -> None:
     service.away = True
     guard = GuardedSecurities(service)
