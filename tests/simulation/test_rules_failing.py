@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from consumers.lifecycle.securities import NOBODY
 from corpactions.domain.change import Policy
 from corpactions.domain.securities import LookupFailure
 from corpactions.ports.lifecycle import RunAgain
@@ -122,14 +123,25 @@ def test_a_symbol_that_breaks_its_look_up_is_its_own_failure() -> None:
     stage.check()
 
 
+@shows("a-symbol-of-nobody-is-asked-for")
+def test_a_symbol_that_breaks_its_look_up_and_comes_alone_is_told_from_an_outage() -> None:
+    stage = Stage(guarded=True)
+    stage.shop.securities.poison.add("BAD")
+    stage.write(newm(symbol="BAD"))
+    stage.one.turns(3, seconds=2)
+    assert stage.tables.parked, "the symbol is taken for an outage"
+    stage.rest(stage.one)
+    stage.check()
+
+
 @shows("a-probe-waits-for-company")
 def test_a_symbol_that_breaks_its_look_up_and_comes_first_is_told_from_an_outage() -> None:
     stage = Stage(guarded=True)
-    stage.shop.securities.poison.add("BAD")
+    stage.shop.securities.poison |= {"BAD", NOBODY}
     stage.write(newm(event=2, symbol="BAD"))
     stage.one.turns(5, seconds=5)
     stage.write(newm())
-    stage.one.turns(5, seconds=60)
+    stage.one.turns(2, seconds=60)
     assert stage.statuses().get(1) == "COMPLETED", "AAPL waits for a symbol that breaks its look-up"
     stage.rest(stage.one)
     stage.check()

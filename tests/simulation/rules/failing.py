@@ -10,7 +10,7 @@ from consumers.lifecycle import letters
 from consumers.lifecycle.facts import Facts
 from consumers.lifecycle.fold import Fold
 from consumers.lifecycle.inspection import Inspector, Item
-from consumers.lifecycle.securities import GuardedSecurities
+from consumers.lifecycle.securities import NOBODY, GuardedSecurities
 from corpactions.domain import lifecycle
 from corpactions.domain.audit import Action
 from corpactions.domain.breaker import Breaker
@@ -137,6 +137,24 @@ def _alone(fetch: Any) -> Any:
     return fetched
 
 
+def _without_nobody(answers_another: Any) -> Any:
+    def answered(self: GuardedSecurities, keys: Any) -> Any:
+        def lookup(asked: Any) -> Any:
+            if asked[0].symbol == NOBODY:
+                raise Unavailable("security-master", "not asked")
+            return real.lookup(asked)
+
+        real = self._inner
+        inner: Any = Instead(real, lookup=lookup)
+        self._inner = inner
+        try:
+            return answers_another(self, keys)
+        finally:
+            self._inner = real
+
+    return answered
+
+
 def _letter(change: Any) -> Any:
     """Every letter is changed, with its original at hand."""
 
@@ -242,9 +260,17 @@ UNAVAILABLE = (
         "waits for a symbol that breaks its look-up",
     ),
     Rule(
+        "a-symbol-of-nobody-is-asked-for",
+        "What fails alone is told from an outage by asking for a symbol that nobody has.",
+        "The symbol that breaks its look-up comes first, and nothing comes after it.",
+        "It looks like an outage for ever: it is never retried, no person is told, and the worker says that it is not ready.",
+        wrapped(GuardedSecurities, "_answers_another", _without_nobody),
+        "is taken for an outage",
+    ),
+    Rule(
         "a-probe-waits-for-company",
         "A probe takes along what has come since.",
-        "The symbol that breaks its look-up comes first, and alone.",
+        "The symbol that breaks its look-up comes first, to a service that fails for symbols it does not know.",
         "Alone it looks like a service that is away, and everything behind it waits.",
         wrapped(Worker, "_fetch", _alone),
         "waits for a symbol that breaks its look-up",
