@@ -42,7 +42,7 @@ class SystemIdSource:
         with self._lock:
             fresh = time_ordered_id(time.time_ns() // 1_000_000, os.urandom(10))
             first = fresh if fresh > self._last else nth_id(self._last, 1)
-            self._last = nth_id(first, count - 1)
+            self._last = first if count == 1 else nth_id(first, count - 1)
             return first
 
     def correlation_id(self) -> str:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -278,9 +279,14 @@ def _row(item: Reservation) -> str:
     accepted_at = item.accepted_at
     return (
         f"({_hex(item.request.principal)},0x{_digits(item.request.key)},0x{_digits(item.event_id)},{item.id_count:d},'{item.function}',"
-        f"'{GATEWAY_ORIGIN}',{item.version:d},{subject},'{_naive(accepted_at)}',0x{item.request.sha256.hex()},'{item.state}',"
-        f"'{_naive(item.lease_until)}','{_naive(accepted_at + LIFE)}')"
+        f"'{GATEWAY_ORIGIN}',{item.version:d},{subject},{_moment(accepted_at)},0x{item.request.sha256.hex()},'{item.state}',"
+        f"{_moment(item.lease_until)},{_moment(accepted_at + LIFE)})"
     )
+
+
+@lru_cache(maxsize=64)  # the rows of a statement have their times in common
+def _moment(time: datetime) -> str:
+    return f"'{_naive(time)}'"
 
 
 def _hex(text_form: str | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import Field, PlainValidator, WithJsonSchema
@@ -12,6 +13,8 @@ from pydantic_core import PydanticCustomError
 
 _AMOUNT = re.compile(r"-?[0-9]{1,64}(\.[0-9]{1,64})?", re.ASCII)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_DATE_LENGTH = 10
+"""Looked at first, so that nothing long is ever remembered."""
 
 
 def _amount(value: object) -> Decimal:
@@ -23,12 +26,18 @@ def _amount(value: object) -> Decimal:
 
 
 def _date(value: object) -> date:
-    if isinstance(value, str) and _DATE.fullmatch(value):
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            pass  # a day that no calendar has: the same answer as for any other text
+    if isinstance(value, str) and len(value) == _DATE_LENGTH and (day := _day(value)) is not None:
+        return day
     raise PydanticCustomError("date", "is not a date", {"mend": 'write year, month and day in quotes, for example "2026-11-10"'})
+
+
+@lru_cache(maxsize=8_192)
+def _day(text: str) -> date | None:
+    """The day behind a text, if there is one. Remembered, since announcements are about the same few hundred days."""
+    try:
+        return date.fromisoformat(text) if _DATE.fullmatch(text) else None
+    except ValueError:
+        return None  # a day that no calendar has
 
 
 Amount = Annotated[
