@@ -48,7 +48,8 @@ class GuardedSecurities:
 
     def __init__(self, inner: SecurityMaster) -> None:
         self._inner = inner
-        self._failed_before = False
+        self._failed: set[SecurityKey] = set()
+        """Keys of calls that failed and were not answered since. By key, for one batch may ask several times: what is answered must not hide what is not."""
         self._answered: SecurityKey | None = None
 
     def lookup(self, keys: Sequence[SecurityKey]) -> Mapping[SecurityKey, Lookup]:
@@ -56,11 +57,11 @@ class GuardedSecurities:
         try:
             answers = self._inner.lookup(keys)
         except Unavailable as error:
-            if self._failed_before and self._answers_another(keys):
+            if not self._failed.isdisjoint(keys) and self._answers_another(keys):
                 return self._halve(keys, error)
-            self._failed_before = True
+            self._failed.update(keys)
             raise
-        self._failed_before = False
+        self._failed.difference_update(keys)
         self._answered = keys[-1]
         return answers
 

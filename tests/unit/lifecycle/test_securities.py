@@ -81,6 +81,20 @@ def test_symbols_of_which_all_fail_by_now_are_told_apart_by_one_that_nobody_has(
     assert {key.symbol for key, answer in answers.items() if isinstance(answer, LookupFailure)} == {"B", "C"}
 
 
+def test_a_symbol_that_fails_alone_is_found_although_others_are_answered_before_it_every_time(service: FakeSecurities) -> None:
+    """A batch asks for its announcements first, and for the events of its decisions inside the transaction."""
+    service.poison |= {"B", "C"}
+    guard = GuardedSecurities(service)
+    found = set[str]()
+    for _ in range(3):
+        guard.lookup(keys("A"))
+        for symbol in ("B", "C"):
+            if fails(guard, keys(symbol)):
+                break
+            found.add(symbol)
+    assert found == {"B", "C"}
+
+
 def test_a_service_never_heard_of_that_is_away_costs_no_symbol_an_attempt(service: FakeSecurities) -> None:
     service.away = True
     guard = GuardedSecurities(service)
