@@ -224,10 +224,18 @@ class SimLifecycleTransaction:
 
     def _add(self, table: str, owner: str | int, key: Any, value: Any) -> None:
         """A row of a table whose rows are kept by their owner."""
-        rows = self._database.get(self._session, table, owner) or {}
+        rows = self._own(table, owner)
         if key in rows:
             raise DataRefused(f"duplicate entry {owner}, {key} in {table}")
-        self._database.put(self._session, table, owner, {**rows, key: value})
+        rows[key] = value
+
+    def _own(self, table: str, owner: str | int) -> dict[Any, Any]:
+        """An owner's rows as this transaction may change them: copied once, by the first change."""
+        mine = self._session.overlay.setdefault(table, {})
+        rows: dict[Any, Any] | None = mine.get(owner)
+        if rows is None:
+            rows = mine[owner] = dict(self._database.tables[table].get(owner, ()))
+        return rows
 
     def _index(self, before: EventState | None, after: EventState) -> None:
         database, session = self._database, self._session
@@ -254,9 +262,7 @@ class SimLifecycleTransaction:
         for queued in writes.queue:
             self._add("parked_events", queued.message.symbol, queued.record.position, queued)
         for record in writes.dequeue:
-            symbol = (record.key or b"").decode()
-            rows = database.get(session, "parked_events", symbol) or {}
-            database.put(session, "parked_events", symbol, {place: row for place, row in rows.items() if place != record.position})
+            self._own("parked_events", (record.key or b"").decode()).pop(record.position, None)
 
     def _add_pending(self, source: Record, publication: Any) -> int:
         number = self._database.next_id()
@@ -264,11 +270,9 @@ class SimLifecycleTransaction:
         return number
 
     def _forget_pending(self, number: int) -> None:
-        database, session = self._database, self._session
-        for partition in {*database.tables["pending_publications"], *session.overlay.get("pending_publications", {})}:
-            rows = database.get(session, "pending_publications", partition) or {}
-            if number in rows:
-                database.put(session, "pending_publications", partition, {key: row for key, row in rows.items() if key != number})
+        for partition in [*self._database.tables["pending_publications"]]:
+            if number in (self._database.get(self._session, "pending_publications", partition) or ()):
+                del self._own("pending_publications", partition)[number]
 
     def _advance(self, advance: Advance) -> None:
         database, session, claim = self._database, self._session, advance.claim

@@ -254,7 +254,7 @@ class World:
 
     def calm(self, *, heal: bool = True) -> None:
         """From now on nothing goes wrong: everything answers (the security master for every symbol, unless it is not to ``heal``), every process works."""
-        self.scheduler.rates = {}
+        self.scheduler.calm()
         self.database.down_until = self.broker.down_until = self.registry.down_until = 0.0
         self.securities.down_until = 0.0
         if heal:
