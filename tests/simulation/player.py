@@ -18,7 +18,7 @@ from tests.simulation.disasters import Disasters, paused
 from tests.simulation.plan import Operation, Plan
 from tests.simulation.replay import differences
 from tests.simulation.traffic import Traffic
-from tests.simulation.world import LOOK_EVERY, QUIET_SECONDS, Violation, World
+from tests.simulation.world import LAST_WORDS_SECONDS, LOOK_EVERY, QUIET_SECONDS, Violation, World
 from tests.support.announcing import EVENTS, TOPIC
 from tests.support.judgement import Circumstances
 
@@ -119,6 +119,7 @@ class Player:
         self._wait_for("waits", world.flowing, world.resume_partitions)
         world.securities.heal()
         self._wait_for("stuck", self._at_rest, self._decide_what_waits)
+        world.run(LAST_WORDS_SECONDS)
 
     def _wait_for(self, name: str, condition: Callable[[], bool], help_on: Callable[[], None]) -> None:
         """Until a condition holds, with people who help every few seconds."""

@@ -41,6 +41,8 @@ from tests.support.judgement import Circumstances, Counts, findings
 TOPICS = Topics("dlq", "audit", "summaries", "corporate-actions-lifecycle")
 QUIET_SECONDS = 900.0
 """Virtual time in which everything must have come to rest once nothing goes wrong any more."""
+LAST_WORDS_SECONDS = 5.0
+"""How long the last transaction's publications may still be on their way when tables say that all is done."""
 LOOK_EVERY = 20
 """Events between two looks whether all is done: looking costs more than an event."""
 
@@ -275,6 +277,7 @@ class World:
             self.run_until(self.settled, seconds, LOOK_EVERY)
         except AssertionError as error:
             raise Violation(f"stuck: {self.left_over()}") from error
+        self.run(LAST_WORDS_SECONDS)
 
     def check(self, around: Circumstances | None = None) -> Counts:
         """Judge the settled world. Raises Violation with everything that is wrong."""
