@@ -103,7 +103,7 @@ def _source(endpoints: dict[str, Any], topic: str) -> Iterator[KafkaSource]:
 
 def _consume(source: KafkaSource, count: int) -> list[int]:
     found: list[int] = []
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 4
     while len(found) < count and time.monotonic() < deadline:
         found += [item.offset for item in source.consume(count - len(found), 0.2)]
     return found
