@@ -28,7 +28,7 @@ Rows = dict[Any, Any]
 class Session:
     """A connection with its one transaction."""
 
-    __slots__ = ("busy", "closed", "idle_since", "overlay", "owned", "process", "wait_timeout", "waiting_for", "waiting_task")
+    __slots__ = ("busy", "closed", "detached", "idle_since", "overlay", "owned", "process", "wait_timeout", "waiting_for", "waiting_task")
 
     def __init__(self, process: Process, now: float, wait_timeout: float) -> None:
         self.process = process
@@ -36,6 +36,7 @@ class Session:
         self.idle_since = now
         self.busy = False
         self.closed = False
+        self.detached = False
         self.overlay: dict[str, Rows] = {}
         self.owned: list[Key] = []
         self.waiting_for: Key | None = None
@@ -112,7 +113,12 @@ class Database:
         session.idle_since = self.scheduler.now
 
     def close(self, session: Session) -> None:
-        """End the transaction, undone unless it was committed, and give up its locks. Harmless twice."""
+        """The client hangs up. Harmless twice; a COMMIT that goes on without its client goes on."""
+        if not session.detached:
+            self._end(session)
+
+    def _end(self, session: Session) -> None:
+        """End the transaction, undone unless it was committed, and give up its locks."""
         if session.closed:
             return
         session.closed = True
@@ -130,7 +136,7 @@ class Database:
         if not session.busy and self.scheduler.now - session.idle_since > session.wait_timeout:
             if session.owned:
                 self.scheduler.met["session-timed-out"] += 1
-            self.close(session)
+            self._end(session)
 
     # Locks.
 
@@ -267,7 +273,7 @@ class Database:
         elif process.happens("commit-lost-undone"):
             pass
         elif (done := process.happens("commit-lost-running-done")) or process.happens("commit-lost-running-undone"):
-            session.busy = True
+            session.busy = session.detached = True
             self.scheduler.after(self.scheduler.chance.uniform(0.01, 8.0), lambda: self._finish_late(session, done=done))
             raise CommitUnknown("COMMIT got no answer, and goes on")
         else:
@@ -278,7 +284,7 @@ class Database:
     def _finish_late(self, session: Session, *, done: bool) -> None:
         if done and not session.closed:
             self._apply(session)
-        self.close(session)
+        self._end(session)
 
     def _apply(self, session: Session) -> None:
         for table, rows in session.overlay.items():
@@ -307,9 +313,9 @@ class Database:
         """A crash or a failover: every session is cut, transactions at their COMMIT go either way, and for so long nobody connects."""
         self.restarts += 1
         for session in list(self._sessions):
-            if session.busy and session.waiting_for is None and self.scheduler.chance.random() < 0.5:
+            if session.detached and self.scheduler.chance.random() < 0.5:
                 self._apply(session)
-            self.close(session)
+            self._end(session)
         self.down_until = self.scheduler.now + seconds
 
     def _lose(self, process: Process) -> None:
@@ -318,8 +324,7 @@ class Database:
 
     def _forget(self, process: Process) -> None:
         for session in [item for item in self._sessions if item.process is process]:
-            if session.waiting_for is not None or not session.busy:
-                self.close(session)
+            self.close(session)
 
 
 TABLES: Final = (
