@@ -24,6 +24,8 @@ from corpactions.serde.wire import RecordFormat
 RECORD: Final = "CorporateActionEvent"
 
 _FUNCTIONS: Final = {function.value: function for function in Function}
+_LONGEST: Final = 16 + 12 + 64 + 64 + rules.MAX_ACTOR
+"""Characters of symbol, ISIN, origin, source and actor together, at most."""
 _EVENT_TYPES: Final = {event_type.value: event_type for event_type in EventType}
 
 
@@ -147,8 +149,11 @@ def _check_identity(fields: Fields, function: Function) -> None:
     for name in ("event_id", "correlation_id"):
         if not EVENT_ID.fullmatch(fields[name]):
             raise bad_field(name, fields[name], "send a UUID as 36 lower-case characters")
+    around = (fields["symbol"], fields["isin"], fields["origin"], fields["source"], fields["actor"])
+    # Only what is short enough to be right is remembered: megabytes in its place would fill the memory.
+    remembered = len(around[0]) + len(around[1] or "") + len(around[2]) + len(around[3]) + len(around[4]) <= _LONGEST
     for problem in (
-        _around_the_terms(fields["symbol"], fields["isin"], fields["origin"], fields["source"], fields["actor"]),
+        (_around_the_terms if remembered else _around_the_terms.__wrapped__)(*around),
         rules.source_reference_problem(fields["source_reference"]),
         rules.reason_problem(fields["reason"]),
     ):

@@ -10,8 +10,9 @@ import pytest
 
 from corpactions.domain.errors import Fatal, Rejected, Unavailable
 from corpactions.domain.terms import Dividend
-from corpactions.serde.events import EventCodec
+from corpactions.serde.events import EventCodec, _around_the_terms
 from corpactions.serde.schemas import schema_text
+from tests.support.announcing import EVENTS, newm
 from tests.support.examples import example, rejection_of
 from tests.support.schema_source import AUDIT_SCHEMA, EVENT_SCHEMA, FixedSchemas
 
@@ -170,3 +171,11 @@ def test_a_version_that_no_avro_int_holds_is_not_sent(version: int) -> None:
     message = codec.decode(example("corporate-actions-events", "newm_dividend").framed(EVENT_SCHEMA))
     with pytest.raises(Rejected, match="version"):
         codec.encode(message._replace(version=version))
+
+
+def test_hostile_lengths_are_refused_and_not_remembered() -> None:
+    before = _around_the_terms.cache_info().currsize
+    for number in range(20):
+        with pytest.raises(Rejected, match="bad_field: source="):
+            EVENTS.decode(EVENTS.encode(newm()._replace(source=f"{number}" * 100_000)))
+    assert _around_the_terms.cache_info().currsize == before
