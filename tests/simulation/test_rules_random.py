@@ -34,7 +34,7 @@ UNNOTICED: dict[str, tuple[str, ...]] = {
         *("a-breaker-paces-the-probes", "held-partitions-are-paused", "polling-goes-on", "a-drain-writes-the-last-position"),
         *("references-count-within-a-batch", "identity-before-parking", "a-queue-drains-in-portions", "a-stranger-lets-go"),
         *("an-unknown-outcome-ends-the-lease", "nobody-else-waits", "a-poisonous-symbol-is-isolated", "a-probe-waits-for-company"),
-        *("if-match-is-checked", "based-on-travels", "a-gap-is-flagged", "a-like-announcement-is-linked"),
+        *("if-match-is-checked", "based-on-travels", "a-gap-is-flagged", "a-like-announcement-is-linked", "a-repetition-has-the-same-time"),
     ),
 }
 """Rules that only their scenarios show, and why."""
