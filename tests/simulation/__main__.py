@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from collections.abc import Sequence
 from itertools import count
 from typing import Final
@@ -59,9 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _play_one(chosen: argparse.Namespace) -> int:
     trace = (lambda now, who, what: print(f"{now:12.6f} {who:<12} {what}")) if chosen.trace else None
+    tally, before = Tally(), time.process_time()
     outcome = Player(make_plan(chosen.seed), chosen.keep, chosen.without.split(","), trace).play()
-    tally = Tally()
-    tally.add(outcome)
+    tally.take(time.process_time() - before, [outcome])
     print(tally.summary())
     if outcome.violation is None:
         return 0

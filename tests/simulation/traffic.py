@@ -163,13 +163,17 @@ class Traffic:
         return message
 
     def _amend(self, of: Message, dice: Dice) -> None:
+        """An amendment; when it leaves a version out, that one comes late, if it comes."""
         origin = of.origin if dice.chance(80) else dice.pick(ORIGINS)
+        before = self._versions.get((of.event_id, origin), 0)
         version = self._next_version(of.event_id, origin, dice)
         terms = self._terms(dice, of.event_type)
         message = self._about(of, Function.REPL, version, terms)._replace(origin=origin)
         if dice.chance(15):
             message = message._replace(based_on=VersionRef(origin, max(version - 1, 1)))
         self._say(message)
+        if version > before + 1 > 1:
+            self._late.append(self._about(of, Function.REPL, before + 1, self._terms(dice, of.event_type))._replace(origin=origin))
 
     def _about(self, of: Message, function: Function, version: int, terms: Terms | None) -> Message:
         made = of._replace(function=function, version=version, terms=terms, terms_json=None if terms is None else to_json(terms))
