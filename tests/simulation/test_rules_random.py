@@ -14,7 +14,7 @@ ON_SERVERS = frozenset(rule.name for rules in (servers.BROKER, servers.SESSIONS,
 """Not simulated, or simulated as the servers do it: there is nothing of ours to switch off."""
 UNNOTICED: dict[str, tuple[str, ...]] = {
     "the random world does not do what it takes": (
-        *("a-late-version-is-only-filed", "a-late-reservation-is-not-published", "a-request-is-what-it-says", "bulk-ids-count-every-item"),
+        *("a-late-reservation-is-not-published", "a-request-is-what-it-says", "bulk-ids-count-every-item"),
         *("a-lost-position-is-fatal", "start-from-mysql", "fenced-by-epoch", "fetched-is-filtered", "a-member-claims-again"),
         *("silence-is-no-answer", "a-claim-s-own-progress", "a-decision-belongs-to-one-event", "a-reference-is-held-for-ever"),
         *(
