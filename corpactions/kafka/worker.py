@@ -18,7 +18,7 @@ from corpactions.ports import Clock
 from corpactions.ports.handler import Handler, Result
 from corpactions.ports.lifecycle import Claim, CommitUnknown, DataRefused, Fenced, LifecycleStore, RunAgain
 from corpactions.ports.records import Publication, Record
-from corpactions.ports.source import Source
+from corpactions.ports.source import Source, Watermarks
 
 _LOG: Final = logging.getLogger("corpactions.worker")
 _IDLE_SECONDS: Final = 0.1
@@ -184,12 +184,7 @@ class Worker:
         ends = {partition: self._source.watermarks(partition) for partition in self._unclaimed}
         claims = self._store.claim(topic, {partition: marks.low for partition, marks in ends.items()})
         for claim in claims:
-            low, high = ends[claim.partition]
-            if not low <= claim.acked_offset <= high:
-                raise Fatal(
-                    f"{topic}-{claim.partition} holds offsets {low} to {high}, but {claim.acked_offset} is next to be read:"
-                    " the topic was cut or made anew; restore it, or decide with a replay what was lost"
-                )
+            self._check_position(claim, ends[claim.partition])
         for claim in claims:
             self._claims[claim.partition] = claim
             self._positions[claim.partition] = claim.acked_offset
@@ -198,6 +193,15 @@ class Worker:
         self._source.start({claim.partition: claim.acked_offset for claim in claims})
         self._source.pause([claim.partition for claim in claims if claim.paused])
         _LOG.info("claimed %s", {claim.partition: f"epoch {claim.epoch} from {claim.acked_offset}" for claim in claims})
+
+    def _check_position(self, claim: Claim, ends: Watermarks) -> None:
+        """Whether the topic still holds what is next to be read. The owner before may have got further than ``ends`` while the claim waited for it."""
+        low, high = ends if claim.acked_offset <= ends.high else self._source.watermarks(claim.partition)
+        if not low <= claim.acked_offset <= high:
+            raise Fatal(
+                f"{claim.topic}-{claim.partition} holds offsets {low} to {high}, but {claim.acked_offset} is next to be read:"
+                " the topic was cut or made anew; restore it, or decide with a replay what was lost"
+            )
 
     def _left_behind(self, claim: Claim) -> list[Publication]:
         publications = list(claim.to_publish)

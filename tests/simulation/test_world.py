@@ -141,6 +141,24 @@ def test_what_a_killed_gateway_had_reserved_is_the_same_event_for_whoever_comes_
     assert list(world.database.tables["events"]) == [held.event_id]
 
 
+def test_a_topic_that_grows_while_a_claim_is_waited_for_was_not_cut(world: World) -> None:
+    """The ends are read before the claim, which may wait for the owner before: by then that one may have got further than those ends."""
+    world.worker("one")
+    world.run(2)
+    member = world.coordinator.members[0]
+    heir = world.worker("two")
+    world.hold(heir.process, "db.claim")
+    world.coordinator.expire(member)
+    member.news[0] = (*member.news[0][:2], world.scheduler.now + 60.0)
+    world.run_until_held(heir.process)
+    world.write(newm())
+    world.run(5)
+    assert world.database.tables["partition_progress"][0].acked_offset == 1
+    heir.process.release()
+    world.quiesce()
+    world.check()
+
+
 def test_the_judge_sees_what_is_missing(world: World) -> None:
     world.worker()
     world.write(newm(), b"poison")
