@@ -118,8 +118,11 @@ class Player:
         self._clients.insist()
         self._wait_for("waits", world.flowing, world.resume_partitions)
         world.securities.heal()
-        self._wait_for("stuck", self._at_rest, self._decide_what_waits)
-        world.run(LAST_WORDS_SECONDS)
+        commits = -1
+        while commits != world.database.commits:  # a record that its sender gave up may land only now
+            self._wait_for("stuck", self._at_rest, self._decide_what_waits)
+            commits = world.database.commits
+            world.run(LAST_WORDS_SECONDS)
 
     def _wait_for(self, name: str, condition: Callable[[], bool], help_on: Callable[[], None]) -> None:
         """Until a condition holds, with people who help every few seconds."""
