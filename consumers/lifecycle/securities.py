@@ -15,7 +15,7 @@ from corpactions.domain.securities import Lookup, LookupFailure, Security, Secur
 from corpactions.persistence.ttl_cache import TtlCache
 from corpactions.ports import Clock, SecurityMaster
 
-CACHE_ENTRIES = 100_000
+CACHE_ENTRIES = 50_000
 CACHE_SECONDS = 30.0
 """How long a correction in the security master may take to be seen by a running worker."""
 

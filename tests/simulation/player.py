@@ -118,10 +118,10 @@ class Player:
         self._clients.insist()
         self._wait_for("waits", world.flowing, world.resume_partitions)
         world.securities.heal()
-        commits = -1
-        while commits != world.database.commits:  # a record that its sender gave up may land only now
+        judged = -1
+        while (written := sum(map(len, world.broker.log(TOPIC)))) != judged:  # a record that its sender gave up may land only now
+            judged = written
             self._wait_for("stuck", self._at_rest, self._decide_what_waits)
-            commits = world.database.commits
             world.run(LAST_WORDS_SECONDS)
 
     def _wait_for(self, name: str, condition: Callable[[], bool], help_on: Callable[[], None]) -> None:
