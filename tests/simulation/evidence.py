@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from corpactions.domain.audit import AuditRecord
 from corpactions.domain.messages import VersionRef
 from corpactions.domain.state import EffectRow, EventState
+from tests.simulation.outside import decode_message
 from tests.simulation.store import PROGRESS
-from tests.support.announcing import AUDIT, EVENTS, SUMMARIES, TOPIC
+from tests.support.announcing import AUDIT, SUMMARIES, TOPIC
 from tests.support.evidence import Decoders, EventRow, Evidence, PastEffect, Progress
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
+
+
+decode_audit = lru_cache(maxsize=2_048)(AUDIT.decode)
+"""The judge and a replay look at the same records."""
 
 
 def gather(world: World) -> Evidence:
@@ -20,7 +26,7 @@ def gather(world: World) -> Evidence:
     database = world.database
     tables = database.tables
     topics = (world.published(TOPIC), world.published("dlq"), world.published("audit"), world.published("summaries"))
-    evidence = Evidence(Decoders(EVENTS.decode, AUDIT.decode, SUMMARIES.decode), world.broker.partitions, *topics)
+    evidence = Evidence(Decoders(decode_message, decode_audit, SUMMARIES.decode), world.broker.partitions, *topics)
     for event_id, state in tables["events"].items():
         evidence.rows[event_id] = _row(state)
         evidence.versions[event_id] = _versions(state, tables["event_versions"].get(event_id, {}))

@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from corpactions.domain.errors import Rejected, Unavailable
 from corpactions.domain.identity import nth_id, time_ordered_id
@@ -131,6 +132,10 @@ class RegistryService:
         self.down_until = 0.0
 
 
+decode_message = lru_cache(maxsize=2_048)(EVENTS.decode)
+"""A value is decoded once: workers that read it again, the judge and a replay get the same message, which nobody can change."""
+
+
 class SimDecoder:
     """A process's event codec: the real one, behind a registry that must be asked once for every schema id but our own.
 
@@ -147,7 +152,7 @@ class SimDecoder:
             schema_id, _ = id_of(value)
             if schema_id not in self._learnt:
                 self._ask(schema_id)
-        return EVENTS.decode(value)
+        return decode_message(value)
 
     def _ask(self, schema_id: int) -> None:
         """Absence is not remembered, since it may end."""

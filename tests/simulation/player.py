@@ -15,11 +15,12 @@ from corpactions.domain.state import Status
 from tests.simulation.clients import Clients
 from tests.simulation.dice import Dice
 from tests.simulation.disasters import Disasters, paused
+from tests.simulation.outside import decode_message
 from tests.simulation.plan import Operation, Plan
 from tests.simulation.replay import differences
 from tests.simulation.traffic import Traffic
 from tests.simulation.world import LAST_WORDS_SECONDS, LOOK_EVERY, QUIET_SECONDS, Violation, World
-from tests.support.announcing import EVENTS, TOPIC
+from tests.support.announcing import TOPIC
 from tests.support.judgement import Circumstances
 
 REPLAYED_OF: Final = 4
@@ -154,7 +155,7 @@ class Player:
     def _judge(self) -> None:
         world = self.world
         world.check(Circumstances(contested=self._traffic.contested))
-        if found := list(self._clients.findings(world.published(TOPIC), EVENTS.decode)):
+        if found := list(self._clients.findings(world.published(TOPIC), decode_message)):
             raise Violation("\n  ".join(found))
         repeatable = not self._traffic.contested and self._plan.seed % REPLAYED_OF == 0
         if repeatable and (found := differences(world)):

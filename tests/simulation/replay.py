@@ -10,9 +10,10 @@ from dataclasses import replace
 from typing import Any, Final
 
 from corpactions.domain.audit import Action, AuditRecord
+from tests.simulation.evidence import decode_audit
 from tests.simulation.store import PROGRESS
 from tests.simulation.world import LOOK_EVERY, World
-from tests.support.announcing import AUDIT, TOPIC
+from tests.support.announcing import TOPIC
 
 _UNREPEATABLE: Final = {Action.RETRY_SCHEDULED, Action.FAILED, Action.REPROCESSED, Action.DISCARDED}
 REPLAY_SECONDS: Final = 600.0
@@ -45,7 +46,7 @@ def differences(world: World) -> list[str]:
 
 
 def _records(world: World) -> list[AuditRecord]:
-    return [AUDIT.decode(record.value) for record in world.published("audit")]
+    return [decode_audit(record.value) for record in world.published("audit")]
 
 
 def _unrepeatable(world: World) -> set[str | None]:
