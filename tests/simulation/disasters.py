@@ -79,10 +79,11 @@ class Disasters:
         self._world.securities.poison ^= {dice.pick(SYMBOLS)}
 
     def step_clock(self, number: int, dice: Dice) -> None:
-        """A host's wall clock jumps, back or forth."""
+        """A host's wall clock jumps, back or forth: never more than five minutes off, for retries come late by what a clock was wrong."""
         hosts = [worker.process for worker in self._running()] + [gateway.process for gateway in self._gateways()]
         if hosts:
-            dice.pick(hosts).clock_offset += dice.pick((-300.0, -5.0, -0.1, 0.1, 5.0, 300.0))
+            host = dice.pick(hosts)
+            host.clock_offset = max(-300.0, min(300.0, host.clock_offset + dice.pick((-300.0, -5.0, -0.1, 0.1, 5.0, 300.0))))
 
     def step_database_clock(self, number: int, dice: Dice) -> None:
         self._world.database.clock_offset += dice.pick((-30.0, -1.0, 1.0, 30.0))
