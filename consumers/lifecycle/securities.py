@@ -58,7 +58,9 @@ class GuardedSecurities:
             answers = self._inner.lookup(keys)
         except Unavailable as error:
             if not self._failed.isdisjoint(keys) and self._answers_another(keys):
-                return self._halve(keys, error)
+                answers = self._halve(keys, error)
+                self._failed.difference_update(key for key, answer in answers.items() if not isinstance(answer, LookupFailure))
+                return answers
             self._failed.update(keys)
             raise
         self._failed.difference_update(keys)

@@ -11,7 +11,7 @@ from corpactions.domain.state import EffectRow, EventState
 from tests.simulation.outside import decode_message
 from tests.simulation.store import PROGRESS
 from tests.support.announcing import AUDIT, SUMMARIES, TOPIC
-from tests.support.evidence import Decoders, EventRow, Evidence, PastEffect, Progress
+from tests.support.evidence import Decoders, Evidence, PastEffect, Progress, row_of
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -28,7 +28,7 @@ def gather(world: World) -> Evidence:
     topics = (world.published(TOPIC), world.published("dlq"), world.published("audit"), world.published("summaries"))
     evidence = Evidence(Decoders(decode_message, decode_audit, SUMMARIES.decode), world.broker.partitions, *topics)
     for event_id, state in tables["events"].items():
-        evidence.rows[event_id] = _row(state)
+        evidence.rows[event_id] = row_of(state)
         evidence.versions[event_id] = _versions(state, tables["event_versions"].get(event_id, {}))
     evidence.transitions.update(
         {event_id: {number: told for number, (_, _, told) in rows.items()} for event_id, rows in tables["event_transitions"].items()}
@@ -46,21 +46,6 @@ def gather(world: World) -> Evidence:
 
     evidence.decided_at = decided_at
     return evidence
-
-
-def _row(state: EventState) -> EventRow:
-    return EventRow(
-        state.symbol,
-        state.event_type,
-        state.status,
-        state.ref,
-        state.revision,
-        state.cancel_function,
-        state.terms_json,
-        state.created_at,
-        state.record,
-        state.effect,
-    )
 
 
 def _versions(state: EventState, older: dict[VersionRef, Any]) -> dict[VersionRef, tuple[bytes, int]]:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from corpactions.domain.audit import AuditRecord, BatchSummary
 from corpactions.domain.messages import Message, Position, VersionRef
-from corpactions.domain.state import Effect
+from corpactions.domain.state import Effect, EventState
 from corpactions.ports.records import Record
 
 
@@ -31,6 +31,22 @@ class EventRow(NamedTuple):
     created_at: datetime
     record: bytes
     effect: Effect | None
+
+
+def row_of(state: EventState) -> EventRow:
+    """The row of an event that a store in memory keeps as the domain's value."""
+    return EventRow(
+        state.symbol,
+        state.event_type,
+        state.status,
+        state.ref,
+        state.revision,
+        state.cancel_function,
+        state.terms_json,
+        state.created_at,
+        state.record,
+        state.effect,
+    )
 
 
 class PastEffect(NamedTuple):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from corpactions.domain.identity import partition_of
 from corpactions.ports.records import Publication, Record
 from tests.support.announcing import AUDIT, EVENTS, PARTITIONS, START, SUMMARIES
-from tests.support.evidence import Decoders, EventRow, Evidence, PastEffect, Progress
+from tests.support.evidence import Decoders, Evidence, PastEffect, Progress, row_of
 from tests.support.lifecycle import TOPICS
 from tests.support.memory_store import Tables
 
@@ -44,18 +44,7 @@ def _record(number: int, item: Publication) -> Record:
 
 def _add_events(evidence: Evidence, tables: Tables) -> None:
     for event_id, state in tables.events.items():
-        evidence.rows[event_id] = EventRow(
-            state.symbol,
-            state.event_type,
-            state.status,
-            state.ref,
-            state.revision,
-            state.cancel_function,
-            state.terms_json,
-            state.created_at,
-            state.record,
-            state.effect,
-        )
+        evidence.rows[event_id] = row_of(state)
         for version in state.versions():
             evidence.versions[event_id][version.ref] = (version.content_sha256, version.filed_revision)
     for event_id, revision, _, _, record in tables.transitions:

@@ -129,3 +129,13 @@ def test_a_batch_asks_once_and_only_for_what_it_does_not_know(service: FakeSecur
     assert facts.of(keys("B")[0]) == AAPL
     assert facts.of(keys("C")[0]) == AAPL
     assert [[key.symbol for key in call] for call in service.calls] == [["A", "B"], ["C"]]
+
+
+def test_a_symbol_that_was_answered_while_another_was_isolated_did_not_fail(service: FakeSecurities) -> None:
+    """Its next failure is the first one again, which is the service's; the symbol that failed alone is known already."""
+    guard = GuardedSecurities(service)
+    service.poison = {"X"}
+    assert fails(guard, keys("A", "X"))
+    assert isinstance(guard.lookup(keys("A", "X"))[keys("X")[0]], LookupFailure)
+    service.poison = {"A"}
+    assert fails(guard, keys("A"))
