@@ -13,7 +13,7 @@ from uuid import UUID
 import orjson
 from fastapi.responses import Response
 
-from corpactions.domain.audit import AuditRecord
+from corpactions.domain.audit.records import AuditRecord
 from corpactions.domain.identity import id_range
 from corpactions.ports.events import EventPage, EventView, History, PageKey
 from corpactions.ports.reservations import Reservation

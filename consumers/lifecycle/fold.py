@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from consumers.lifecycle.facts import Facts
 from consumers.lifecycle.inspection import Item
 from consumers.lifecycle.letters import Topics, dead_letter, rejection
-from corpactions.domain.audit import AuditRecord
+from corpactions.domain.audit.records import AuditRecord
 from corpactions.domain.change import Change, Circumstances, Duplicate, Policy
 from corpactions.domain.errors import Rejected
 from corpactions.domain.identity import content_sha256

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from consumers.lifecycle.facts import Facts
 from consumers.lifecycle.fold import DRAINING, Fold, Tally, Workshop
 from consumers.lifecycle.inspection import Inspector, Item
-from corpactions.domain.audit import BatchSummary, Delta
+from corpactions.domain.audit.records import BatchSummary, Delta
 from corpactions.domain.errors import Rejected
 from corpactions.domain.messages import CARRIES_TERMS
 from corpactions.domain.securities import SecurityKey

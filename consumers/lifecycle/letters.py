@@ -10,7 +10,7 @@ import struct
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from corpactions.domain.audit import Action, AuditRecord
+from corpactions.domain.audit.records import Action, AuditRecord
 from corpactions.domain.errors import Rejected
 from corpactions.domain.messages import Message
 from corpactions.ports.records import Headers, Publication, Record

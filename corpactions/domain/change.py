@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from corpactions.domain.audit import Action, AuditRecord, Delta, Transition
+from corpactions.domain.audit.records import Action, AuditRecord, Delta, Transition
 from corpactions.domain.identity import payload_commitment
 from corpactions.domain.messages import Decision, Message, Position
 from corpactions.domain.securities import Lookup

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from corpactions.domain.audit import Action
+from corpactions.domain.audit.records import Action
 from corpactions.domain.change import Change, Circumstances, Duplicate, Outcome, begin, close
 from corpactions.domain.errors import Rejected
 from corpactions.domain.identity import content_sha256

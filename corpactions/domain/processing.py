@@ -5,7 +5,7 @@ Invariant: PENDING → PROCESSING → COMPLETED, or back to PENDING with one att
 
 from __future__ import annotations
 
-from corpactions.domain.audit import Action
+from corpactions.domain.audit.records import Action
 from corpactions.domain.change import Change, Circumstances, close
 from corpactions.domain.effects import EffectFields, Flag, compute
 from corpactions.domain.errors import Rejected, Retryable

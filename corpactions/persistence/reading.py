@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, Row, Select, or_, select
 from sqlalchemy.engine.interfaces import IsolationLevel
 
-from corpactions.domain.audit import AuditRecord
+from corpactions.domain.audit.records import AuditRecord
 from corpactions.domain.messages import CARRIES_TERMS, GATEWAY_ORIGIN, Message, VersionRef
 from corpactions.domain.terms import EventType
 from corpactions.persistence.engine import translated

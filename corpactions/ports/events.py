@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
-from corpactions.domain.audit import AuditRecord
+from corpactions.domain.audit.records import AuditRecord
 from corpactions.domain.messages import Message, VersionRef
 from corpactions.domain.terms import EventType
 from corpactions.ports.reservations import Subject

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from corpactions.domain.audit import Action, AuditRecord, Transition
+from corpactions.domain.audit.records import Action, AuditRecord, Transition
 from corpactions.domain.errors import Rejected
 from corpactions.domain.messages import Position
 from corpactions.ports.schemas import SchemaSource

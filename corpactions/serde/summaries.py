@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from corpactions.domain.audit import BatchSummary, Delta
+from corpactions.domain.audit.records import BatchSummary, Delta
 from corpactions.domain.errors import Rejected
 from corpactions.ports.schemas import SchemaSource
 from corpactions.serde.values import micros_of, time_of

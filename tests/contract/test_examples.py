@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from corpactions.domain.audit import Action
+from corpactions.domain.audit.records import Action
 from corpactions.domain.messages import CARRIES_TERMS, Function, Message
 from corpactions.domain.rules import problems_of
 from corpactions.domain.terms import EventType, to_json

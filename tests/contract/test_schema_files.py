@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from corpactions.domain.audit import Action
+from corpactions.domain.audit.records import Action
 from corpactions.domain.messages import Function
 from corpactions.domain.terms import EventType
 from corpactions.kafka.topics import EVENTS, EVENTS_DLQ, catalogue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from corpactions.domain.audit import AuditRecord
+from corpactions.domain.audit.records import AuditRecord
 from corpactions.domain.messages import VersionRef
 from corpactions.domain.state import EffectRow, EventState
 from tests.simulation.outside import decode_message

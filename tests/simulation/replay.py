@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
-from corpactions.domain.audit import Action, AuditRecord
+from corpactions.domain.audit.records import Action, AuditRecord
 from tests.simulation.evidence import decode_audit
 from tests.simulation.store import PROGRESS
 from tests.simulation.world import LOOK_EVERY, World

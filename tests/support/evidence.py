@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from corpactions.domain.audit import AuditRecord, BatchSummary
+from corpactions.domain.audit.records import AuditRecord, BatchSummary
 from corpactions.domain.messages import Message, Position, VersionRef
 from corpactions.domain.state import Effect, EventState
 from corpactions.ports.records import Record

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from corpactions.domain.audit import Action, AuditRecord, BatchSummary
+from corpactions.domain.audit.records import Action, AuditRecord, BatchSummary
 from corpactions.domain.identity import content_sha256
 from corpactions.domain.messages import DECISIONS, Position, VersionRef
 from corpactions.domain.terms import Dividend, StockSplit

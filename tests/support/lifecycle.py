@@ -9,7 +9,7 @@ from consumers.lifecycle.fold import Workshop
 from consumers.lifecycle.handler import LifecycleHandler
 from consumers.lifecycle.inspection import Inspector
 from consumers.lifecycle.letters import Topics
-from corpactions.domain.audit import AuditRecord, BatchSummary
+from corpactions.domain.audit.records import AuditRecord, BatchSummary
 from corpactions.domain.change import Policy
 from corpactions.domain.messages import Message
 from corpactions.domain.state import EventState

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from hypothesis import strategies as st
 
-from corpactions.domain.audit import Action, AuditRecord, BatchSummary, Delta, Transition
+from corpactions.domain.audit.records import Action, AuditRecord, BatchSummary, Delta, Transition
 from corpactions.domain.messages import CARRIES_TERMS, DECISIONS, Decision, Function, Message, Position, VersionRef
 from corpactions.domain.terms import Dividend, EventType, Merger, StockSplit, Terms, to_json
 

@@ -12,7 +12,7 @@ from consumers.lifecycle.fold import Fold
 from consumers.lifecycle.inspection import Inspector, Item
 from consumers.lifecycle.securities import NOBODY, GuardedSecurities
 from corpactions.domain import lifecycle
-from corpactions.domain.audit import Action
+from corpactions.domain.audit.records import Action
 from corpactions.domain.breaker import Breaker
 from corpactions.domain.change import Change, Circumstances, begin, close
 from corpactions.domain.errors import Rejected, Unavailable

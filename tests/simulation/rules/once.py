@@ -8,7 +8,7 @@ from typing import Any
 from consumers.lifecycle.fold import Fold
 from consumers.lifecycle.handler import LifecycleHandler
 from corpactions.domain import lifecycle
-from corpactions.domain.audit import Action
+from corpactions.domain.audit.records import Action
 from corpactions.domain.change import Change, Circumstances
 from corpactions.domain.messages import Message
 from corpactions.domain.state import EventState

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from corpactions.domain.audit import Action, Transition
+from corpactions.domain.audit.records import Action, Transition
 from corpactions.domain.change import Change, Duplicate, Policy, minute_of
 from corpactions.domain.errors import Rejected
 from corpactions.domain.lifecycle import reject_announcement

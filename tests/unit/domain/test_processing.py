@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from corpactions.domain.audit import Action
+from corpactions.domain.audit.records import Action
 from corpactions.domain.change import Change, Duplicate, Policy
 from corpactions.domain.effects import Flag
 from corpactions.domain.errors import Rejected

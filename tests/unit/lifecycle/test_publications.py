@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpactions.domain.audit import Action
+from corpactions.domain.audit.records import Action
 from corpactions.domain.change import Policy, minute_of
 from corpactions.domain.messages import Function, Message, VersionRef
 from corpactions.ports.records import Publication

@@ -9,7 +9,7 @@ import fastavro
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpactions.domain.audit import AuditRecord, BatchSummary
+from corpactions.domain.audit.records import AuditRecord, BatchSummary
 from corpactions.domain.errors import Rejected
 from corpactions.domain.messages import Message
 from corpactions.domain.terms import Terms, to_json
