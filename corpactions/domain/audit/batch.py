@@ -1,0 +1,90 @@
+"""The statement that is signed for every batch: with a Merkle path inside the batch it is each entry's own digital signature.
+
+Invariant: every column of a stored batch stands in this text, so that none can be changed without breaking the signature.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from corpactions.domain.audit.entry import canonical, parse_time, time_text
+from corpactions.domain.audit.merkle import HASH_BYTES
+
+HEADER: Final = "corporate-actions/audit-batch/v1"
+
+
+class Batch(NamedTuple):
+    """What one transaction appended: entries ``first`` to ``size`` - 1 of the log ``origin``.
+
+    ``offsets`` is, by partition of the audit topic, the offset of the first record that no entry up to here stands for; ``batch_root`` the Merkle root over the
+    batch's leaves alone, ``tree_root`` the one over all ``size`` leaves of the log.
+    """
+
+    origin: str
+    epoch: int
+    first: int
+    size: int
+    recorded_at: datetime
+    offsets: Mapping[int, int]
+    batch_root: bytes
+    tree_root: bytes
+
+    def text(self) -> str:
+        """The text of the signed note."""
+        return (
+            f"{HEADER}\n{self.origin}\n{self.epoch}\n{self.first} {self.size}\n{time_text(self.recorded_at)}\n{offsets_text(self.offsets)}\n"
+            f"{b64encode(self.batch_root).decode()}\n{b64encode(self.tree_root).decode()}\n"
+        )
+
+    @classmethod
+    def parse(cls, text: str) -> Batch:
+        """The batch of a note's text.
+
+        Raises:
+            ValueError: it is none, or is written in another way than :meth:`text` does.
+        """
+        lines = text.split("\n")
+        if len(lines) != 9 or lines[0] != HEADER:
+            raise ValueError("this is not the text of a batch note")
+        first, _, size = lines[3].partition(" ")
+        batch = cls(
+            lines[1],
+            int(lines[2]),
+            int(first),
+            int(size),
+            parse_time(lines[4]),
+            parse_offsets(lines[5]),
+            _hash(lines[6]),
+            _hash(lines[7]),
+        )
+        if batch.text() != text:
+            raise ValueError("the batch note is not written as the format says")
+        return batch
+
+
+def offsets_text(offsets: Mapping[int, int]) -> str:
+    """Offsets by partition as canonical JSON."""
+    return canonical({str(partition): offset for partition, offset in offsets.items()}).decode()
+
+
+def parse_offsets(text: str) -> dict[int, int]:
+    """The reverse of :func:`offsets_text`; raises ValueError for anything else."""
+    found = json.loads(text)
+    if not isinstance(found, dict) or not all(isinstance(offset, int) for offset in found.values()):
+        raise ValueError("offsets are an object of partition numbers and offsets")
+    return {int(partition): offset for partition, offset in found.items()}
+
+
+def _hash(text: str) -> bytes:
+    try:
+        found = b64decode(text, validate=True)
+    except Base64Error as error:
+        raise ValueError(f"{text!r} is no base64: {error}") from None
+    if len(found) != HASH_BYTES:
+        raise ValueError(f"a hash has {HASH_BYTES} bytes, this one {len(found)}")
+    return found
