@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from corpactions.domain.audit.entry import LARGEST_INTEGER, Content
 from corpactions.domain.audit.records import Action, AuditRecord, Transition
 from corpactions.domain.errors import Rejected
 from corpactions.domain.messages import Position
 from corpactions.ports.schemas import SchemaSource
 from corpactions.serde.compiled import Fields
-from corpactions.serde.values import micros_of, time_of
+from corpactions.serde.values import micros_of, time_of, time_text_of
 from corpactions.serde.wire import RecordFormat
 
 RECORD: Final = "AuditRecord"
@@ -39,6 +40,20 @@ class AuditCodec:
             raise Rejected("unknown_action", f"the action is not one of {', '.join(_ACTIONS)}; this release does not know newer ones")
         try:
             return _record(fields, action)
+        except (ValueError, OverflowError) as error:
+            raise Rejected("bad_field", f"audit record {fields['record_id'][:80]!r}: {error}") from error
+
+    def content(self, value: bytes | None) -> Content:
+        """What the audit log tells of the record in a value; the same as going through :meth:`decode`, at half its price.
+
+        Raises:
+            Rejected, Unavailable: as :meth:`decode`.
+        """
+        fields = self._format.read(value)
+        if fields["action"] not in _ACTIONS:
+            raise Rejected("unknown_action", f"the action is not one of {', '.join(_ACTIONS)}; this release does not know newer ones")
+        try:
+            return _content(fields)
         except (ValueError, OverflowError) as error:
             raise Rejected("bad_field", f"audit record {fields['record_id'][:80]!r}: {error}") from error
 
@@ -103,3 +118,30 @@ def _position(fields: Fields) -> Position | None:
     if topic is None or partition is None or offset is None:
         raise ValueError("topic, partition and offset are given together or not at all")
     return Position(topic, partition, offset)
+
+
+def _content(fields: Fields) -> Content:
+    position, commitment = _position(fields), fields["payload_commitment"]
+    if position is not None and not 0 <= position.offset <= LARGEST_INTEGER:
+        raise ValueError(f"offset {position.offset} is none that Kafka gives")
+    detail = {
+        "after": fields["after"],
+        "before": fields["before"],
+        "cause": None if position is None else {"offset": position.offset, "partition": position.partition, "topic": position.topic},
+        "code": fields["code"],
+        "correlation_id": fields["correlation_id"],
+        "flags": fields["flags"],
+        "function": fields["function"],
+        "happened_at": time_text_of(fields["recorded_at"]),
+        "origin": fields["origin"],
+        "payload_commitment": None if commitment is None else commitment.hex(),
+        "reason": fields["reason"],
+        "revision": fields["revision"],
+        "transitions": [
+            {"at": time_text_of(item["at"]), "from": item["from_status"], "to": item["to_status"]} for item in fields["transitions"]
+        ],
+        "version": fields["version"],
+    }
+    return Content(
+        fields["record_id"], fields["action"], fields["actor"], fields["resource"], fields["event_type"], fields["symbol"], detail
+    )

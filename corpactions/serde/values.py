@@ -11,6 +11,8 @@ from decimal import Context, Decimal, Inexact, InvalidOperation
 from functools import lru_cache
 from typing import Final
 
+from corpactions.domain.audit.entry import time_text
+
 SCALE: Final = 12
 """Decimal places of an amount on the wire (decimal(38, 12))."""
 PRECISION: Final = 38
@@ -37,6 +39,15 @@ def days_of(day: date) -> int:
 def time_of(micros: int) -> datetime:
     """The UTC time so many microseconds after the epoch. Raises OverflowError outside the years 1 to 9999."""
     return _EPOCH + timedelta(0, 0, micros)
+
+
+@lru_cache(maxsize=1_024)
+def time_text_of(micros: int) -> str:
+    """The UTC time so many microseconds after the epoch as audit entries write it. Raises OverflowError outside the years 1 to 9999.
+
+    The changes of one batch share their times, and a record names each several times.
+    """
+    return time_text(time_of(micros))
 
 
 def micros_of(at: datetime) -> int:
