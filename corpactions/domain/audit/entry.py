@@ -152,7 +152,7 @@ def _fields(data: bytes) -> dict[str, Any]:
     except RecursionError:
         raise ValueError("the values are nested too deeply") from None
     if not isinstance(fields, dict):
-        raise ValueError("the body is no JSON object")
+        raise ValueError("the body is no JSON object")  # noqa: TRY004 - to the reader of a log, it is a wrong value
     if fields.get("format") != FORMAT:
         raise ValueError(f"format {fields.get('format')!r} is not {FORMAT}, the only one that this release reads")
     if missing := [name for name in ("log", "seq", "prev", "recorded_at", "source", *Content._fields) if name not in fields]:
