@@ -18,8 +18,8 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, text
 
 from corpactions.domain.errors import Fatal
+from corpactions.persistence.audit_tables import METADATA
 from corpactions.persistence.engine import translated
-from corpactions.persistence.tables import Base
 
 _LOCK = "corpactions-migrations"
 _LOCK_SECONDS = 60
@@ -50,7 +50,7 @@ def upgrade(engine: Engine) -> tuple[str | None, str | None]:
 def differences(engine: Engine) -> list[Any]:
     """What Alembic would still change to make the database match the models; empty when they agree."""
     with translated(), engine.connect() as connection:
-        return list(compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), Base.metadata))
+        return list(compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), METADATA))
 
 
 def apply_accounts(engine: Engine, database: str, accounts_file: Path, passwords: Mapping[str, str]) -> list[str]:

@@ -21,13 +21,15 @@ ERROR_CHARACTERS = 2_048
 REASON_CHARACTERS = 1_024
 
 
-def _ascii(length: int) -> VARCHAR:
+def ascii_text(length: int) -> VARCHAR:
+    """A code or name that is ASCII by rule, compared byte by byte."""
     return VARCHAR(length, charset="ascii", collation="ascii_bin")
 
 
-_ID = BINARY(16)
+ID = BINARY(16)
+TEXT = VARCHAR
+"""Text of any script, compared by its code points."""
 _TIME = DATETIME(fsp=6)
-_TEXT = VARCHAR
 _COLLATION = "utf8mb4_0900_bin"
 
 
@@ -44,7 +46,8 @@ class Base(DeclarativeBase):
     type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: _TIME, date: Date(), dict[str, Any]: JSON(none_as_null=True)}
 
 
-def _table_args(*constraints: Any) -> tuple[Any, ...]:
+def table_args(*constraints: Any) -> tuple[Any, ...]:
+    """What a model's ``__table_args__`` is: its indexes and unique constraints, and the character set and row format that all tables share."""
     return (*constraints, {"mysql_charset": "utf8mb4", "mysql_collate": _COLLATION, "mysql_row_format": "DYNAMIC"})
 
 
@@ -52,34 +55,34 @@ class Event(Base):
     """An event as it stands: its current version, the effect in force and the audit record of its last change (``record``, byte for byte as published)."""
 
     __tablename__ = "events"
-    event_id: Mapped[bytes] = mapped_column(_ID, primary_key=True)
-    event_type: Mapped[str] = mapped_column(_ascii(16))
-    symbol: Mapped[str] = mapped_column(_ascii(16))
-    isin: Mapped[str | None] = mapped_column(_ascii(12))
-    source: Mapped[str] = mapped_column(_ascii(64))
-    source_reference: Mapped[str | None] = mapped_column(_TEXT(128))
-    origin: Mapped[str | None] = mapped_column(_ascii(64))
+    event_id: Mapped[bytes] = mapped_column(ID, primary_key=True)
+    event_type: Mapped[str] = mapped_column(ascii_text(16))
+    symbol: Mapped[str] = mapped_column(ascii_text(16))
+    isin: Mapped[str | None] = mapped_column(ascii_text(12))
+    source: Mapped[str] = mapped_column(ascii_text(64))
+    source_reference: Mapped[str | None] = mapped_column(TEXT(128))
+    origin: Mapped[str | None] = mapped_column(ascii_text(64))
     version: Mapped[int | None] = mapped_column(INTEGER)
-    function: Mapped[str | None] = mapped_column(_ascii(10))
+    function: Mapped[str | None] = mapped_column(ascii_text(10))
     revision: Mapped[int] = mapped_column(INTEGER)
     version_revision: Mapped[int] = mapped_column(INTEGER)
     older_versions: Mapped[int] = mapped_column(INTEGER)
-    status: Mapped[str] = mapped_column(_ascii(10))
-    cancel_function: Mapped[str | None] = mapped_column(_ascii(4))
+    status: Mapped[str] = mapped_column(ascii_text(10))
+    cancel_function: Mapped[str | None] = mapped_column(ascii_text(4))
     key_date: Mapped[date | None]
     payload: Mapped[dict[str, Any] | None]
     effect: Mapped[dict[str, Any] | None]
-    flags: Mapped[str] = mapped_column(_ascii(255))
+    flags: Mapped[str] = mapped_column(ascii_text(255))
     attempts: Mapped[int] = mapped_column(TINYINT)
-    error: Mapped[str | None] = mapped_column(_TEXT(ERROR_CHARACTERS))
+    error: Mapped[str | None] = mapped_column(TEXT(ERROR_CHARACTERS))
     content_sha256: Mapped[bytes | None] = mapped_column(BINARY(32))
-    salt: Mapped[bytes | None] = mapped_column(_ID)
+    salt: Mapped[bytes | None] = mapped_column(ID)
     record: Mapped[bytes] = mapped_column(VARBINARY(RECORD_BYTES))
     accepted_at: Mapped[datetime]
     created_at: Mapped[datetime]
     processing_at: Mapped[datetime | None]
     completed_at: Mapped[datetime | None]
-    __table_args__ = _table_args(
+    __table_args__ = table_args(
         UniqueConstraint("symbol", "source", "source_reference"),
         Index(None, "created_at"),
         Index(None, "symbol", "created_at"),
@@ -92,56 +95,56 @@ class EventVersion(Base):
     """A version that is not (or no longer) the current one: superseded, cancelled over, or filed late."""
 
     __tablename__ = "event_versions"
-    event_id: Mapped[bytes] = mapped_column(_ID, primary_key=True)
-    origin: Mapped[str] = mapped_column(_ascii(64), primary_key=True)
+    event_id: Mapped[bytes] = mapped_column(ID, primary_key=True)
+    origin: Mapped[str] = mapped_column(ascii_text(64), primary_key=True)
     version: Mapped[int] = mapped_column(INTEGER, primary_key=True)
-    function: Mapped[str] = mapped_column(_ascii(10))
-    isin: Mapped[str | None] = mapped_column(_ascii(12))
+    function: Mapped[str] = mapped_column(ascii_text(10))
+    isin: Mapped[str | None] = mapped_column(ascii_text(12))
     payload: Mapped[dict[str, Any] | None]
     content_sha256: Mapped[bytes] = mapped_column(BINARY(32))
-    salt: Mapped[bytes] = mapped_column(_ID)
+    salt: Mapped[bytes] = mapped_column(ID)
     filed_revision: Mapped[int] = mapped_column(INTEGER)
     accepted_at: Mapped[datetime]
-    __table_args__ = _table_args()
+    __table_args__ = table_args()
 
 
 class EventTransition(Base):
     """An earlier revision of an event: the audit record of that change, byte for byte as published, and its status and time for people."""
 
     __tablename__ = "event_transitions"
-    event_id: Mapped[bytes] = mapped_column(_ID, primary_key=True)
+    event_id: Mapped[bytes] = mapped_column(ID, primary_key=True)
     revision: Mapped[int] = mapped_column(INTEGER, primary_key=True)
-    status: Mapped[str] = mapped_column(_ascii(10))
+    status: Mapped[str] = mapped_column(ascii_text(10))
     changed_at: Mapped[datetime]
     record: Mapped[bytes] = mapped_column(VARBINARY(RECORD_BYTES))
-    __table_args__ = _table_args()
+    __table_args__ = table_args()
 
 
 class EventEffect(Base):
     """An effect that is no longer in force, or the reversal of one. Rows are only ever added: a reversal names what it reverses."""
 
     __tablename__ = "event_effects"
-    event_id: Mapped[bytes] = mapped_column(_ID, primary_key=True)
+    event_id: Mapped[bytes] = mapped_column(ID, primary_key=True)
     effect_no: Mapped[int] = mapped_column(INTEGER, primary_key=True)
-    kind: Mapped[str] = mapped_column(_ascii(8))
+    kind: Mapped[str] = mapped_column(ascii_text(8))
     reverses_no: Mapped[int | None] = mapped_column(INTEGER)
     effect: Mapped[dict[str, Any]]
     posted_at: Mapped[datetime]
-    __table_args__ = _table_args()
+    __table_args__ = table_args()
 
 
 class EventDecision(Base):
     """A decision (REPROCESS, DISCARD) that was applied; its id is applied once for ever."""
 
     __tablename__ = "event_decisions"
-    decision_id: Mapped[bytes] = mapped_column(_ID, primary_key=True)
-    event_id: Mapped[bytes] = mapped_column(_ID)
-    function: Mapped[str] = mapped_column(_ascii(10))
+    decision_id: Mapped[bytes] = mapped_column(ID, primary_key=True)
+    event_id: Mapped[bytes] = mapped_column(ID)
+    function: Mapped[str] = mapped_column(ascii_text(10))
     revision: Mapped[int] = mapped_column(INTEGER)
-    actor: Mapped[str] = mapped_column(_TEXT(128))
-    reason: Mapped[str | None] = mapped_column(_TEXT(REASON_CHARACTERS))
+    actor: Mapped[str] = mapped_column(TEXT(128))
+    reason: Mapped[str | None] = mapped_column(TEXT(REASON_CHARACTERS))
     decided_at: Mapped[datetime]
-    __table_args__ = _table_args(Index(None, "event_id"))
+    __table_args__ = table_args(Index(None, "event_id"))
 
 
 class ParkedSymbol(Base):
@@ -151,39 +154,39 @@ class ParkedSymbol(Base):
     """
 
     __tablename__ = "parked_symbols"
-    symbol: Mapped[str] = mapped_column(_ascii(16), primary_key=True)
-    topic: Mapped[str] = mapped_column(_ascii(249))
+    symbol: Mapped[str] = mapped_column(ascii_text(16), primary_key=True)
+    topic: Mapped[str] = mapped_column(ascii_text(249))
     partition: Mapped[int] = mapped_column(INTEGER)
-    event_id: Mapped[bytes | None] = mapped_column(_ID)
-    state: Mapped[str] = mapped_column(_ascii(8))
+    event_id: Mapped[bytes | None] = mapped_column(ID)
+    state: Mapped[str] = mapped_column(ascii_text(8))
     next_attempt_at: Mapped[datetime | None]
-    reason: Mapped[str] = mapped_column(_TEXT(ERROR_CHARACTERS))
+    reason: Mapped[str] = mapped_column(TEXT(ERROR_CHARACTERS))
     parked_at: Mapped[datetime]
     offset: Mapped[int] = mapped_column(BIGINT)
     value: Mapped[bytes] = mapped_column(MEDIUMBLOB)
     headers: Mapped[bytes] = mapped_column(MEDIUMBLOB)
     timestamp: Mapped[datetime]
-    __table_args__ = _table_args(Index(None, "topic", "partition"))
+    __table_args__ = table_args(Index(None, "topic", "partition"))
 
 
 class ParkedEvent(Base):
     """A record that waits behind its symbol, byte for byte."""
 
     __tablename__ = "parked_events"
-    topic: Mapped[str] = mapped_column(_ascii(249), primary_key=True)
+    topic: Mapped[str] = mapped_column(ascii_text(249), primary_key=True)
     partition: Mapped[int] = mapped_column(INTEGER, primary_key=True)
     offset: Mapped[int] = mapped_column(BIGINT, primary_key=True)
-    symbol: Mapped[str] = mapped_column(_ascii(16))
-    event_id: Mapped[bytes] = mapped_column(_ID)
-    origin: Mapped[str] = mapped_column(_ascii(64))
+    symbol: Mapped[str] = mapped_column(ascii_text(16))
+    event_id: Mapped[bytes] = mapped_column(ID)
+    origin: Mapped[str] = mapped_column(ascii_text(64))
     version: Mapped[int] = mapped_column(INTEGER)
-    function: Mapped[str] = mapped_column(_ascii(10))
-    event_type: Mapped[str] = mapped_column(_ascii(16))
+    function: Mapped[str] = mapped_column(ascii_text(10))
+    event_type: Mapped[str] = mapped_column(ascii_text(16))
     accepted_at: Mapped[datetime]
     value: Mapped[bytes] = mapped_column(MEDIUMBLOB)
     headers: Mapped[bytes] = mapped_column(MEDIUMBLOB)
     timestamp: Mapped[datetime]
-    __table_args__ = _table_args(Index(None, "symbol", "offset"), Index(None, "event_id"))
+    __table_args__ = table_args(Index(None, "symbol", "offset"), Index(None, "event_id"))
 
 
 class PendingPublication(Base):
@@ -191,25 +194,25 @@ class PendingPublication(Base):
 
     __tablename__ = "pending_publications"
     id: Mapped[int] = mapped_column(BIGINT, primary_key=True, autoincrement=True)
-    source_topic: Mapped[str] = mapped_column(_ascii(249))
+    source_topic: Mapped[str] = mapped_column(ascii_text(249))
     source_partition: Mapped[int] = mapped_column(INTEGER)
-    topic: Mapped[str] = mapped_column(_ascii(249))
+    topic: Mapped[str] = mapped_column(ascii_text(249))
     partition: Mapped[int | None] = mapped_column(INTEGER)
     key: Mapped[bytes | None] = mapped_column(MEDIUMBLOB)
     value: Mapped[bytes | None] = mapped_column(MEDIUMBLOB)
     headers: Mapped[bytes] = mapped_column(MEDIUMBLOB)
-    __table_args__ = _table_args(Index(None, "source_topic", "source_partition"))
+    __table_args__ = table_args(Index(None, "source_topic", "source_partition"))
 
 
 class PartitionProgress(Base):
     """Who may write a partition's events (``epoch``, ``owner``) and where reading starts (``acked_offset``): the fence of the whole pipeline."""
 
     __tablename__ = "partition_progress"
-    group_name: Mapped[str] = mapped_column(_ascii(128), primary_key=True)
-    topic: Mapped[str] = mapped_column(_ascii(249), primary_key=True)
+    group_name: Mapped[str] = mapped_column(ascii_text(128), primary_key=True)
+    topic: Mapped[str] = mapped_column(ascii_text(249), primary_key=True)
     partition: Mapped[int] = mapped_column(INTEGER, primary_key=True)
     epoch: Mapped[int] = mapped_column(BIGINT)
-    owner: Mapped[str] = mapped_column(_TEXT(128))
+    owner: Mapped[str] = mapped_column(TEXT(128))
     acked_offset: Mapped[int] = mapped_column(BIGINT)
     committed_offset: Mapped[int] = mapped_column(BIGINT)
     summary_seq: Mapped[int] = mapped_column(BIGINT)
@@ -217,62 +220,62 @@ class PartitionProgress(Base):
     recent_outcomes: Mapped[bytes] = mapped_column(VARBINARY(125))
     paused_at: Mapped[datetime | None]
     updated_at: Mapped[datetime]
-    __table_args__ = _table_args()
+    __table_args__ = table_args()
 
 
 class SecurityRow(Base):
     """What is known of a symbol from ``valid_from`` on; the built-in security master."""
 
     __tablename__ = "securities"
-    symbol: Mapped[str] = mapped_column(_ascii(16), primary_key=True)
+    symbol: Mapped[str] = mapped_column(ascii_text(16), primary_key=True)
     valid_from: Mapped[date] = mapped_column(primary_key=True)
-    isin: Mapped[str | None] = mapped_column(_ascii(12))
-    currency: Mapped[str] = mapped_column(_ascii(3))
-    status: Mapped[str] = mapped_column(_ascii(16))
-    successor: Mapped[str | None] = mapped_column(_ascii(16))
+    isin: Mapped[str | None] = mapped_column(ascii_text(12))
+    currency: Mapped[str] = mapped_column(ascii_text(3))
+    status: Mapped[str] = mapped_column(ascii_text(16))
+    successor: Mapped[str | None] = mapped_column(ascii_text(16))
     reference_price: Mapped[Decimal | None] = mapped_column(Numeric(38, 12))
-    __table_args__ = _table_args()
+    __table_args__ = table_args()
 
 
 class IdempotencyKey(Base):
     """A reservation: this key of this principal stands for this event (or ``id_count`` events from it on), whatever happens to the request."""
 
     __tablename__ = "idempotency_keys"
-    idempotency_key: Mapped[bytes] = mapped_column(_ID, primary_key=True)
-    principal: Mapped[str] = mapped_column(_ascii(64), primary_key=True)
-    event_id: Mapped[bytes] = mapped_column(_ID)
+    idempotency_key: Mapped[bytes] = mapped_column(ID, primary_key=True)
+    principal: Mapped[str] = mapped_column(ascii_text(64), primary_key=True)
+    event_id: Mapped[bytes] = mapped_column(ID)
     id_count: Mapped[int] = mapped_column(SMALLINT)
-    function: Mapped[str] = mapped_column(_ascii(10))
-    origin: Mapped[str] = mapped_column(_ascii(64))
+    function: Mapped[str] = mapped_column(ascii_text(10))
+    origin: Mapped[str] = mapped_column(ascii_text(64))
     version: Mapped[int] = mapped_column(INTEGER)
-    symbol: Mapped[str | None] = mapped_column(_ascii(16))
-    event_type: Mapped[str | None] = mapped_column(_ascii(16))
-    isin: Mapped[str | None] = mapped_column(_ascii(12))
-    source: Mapped[str | None] = mapped_column(_ascii(64))
-    source_reference: Mapped[str | None] = mapped_column(_TEXT(128))
+    symbol: Mapped[str | None] = mapped_column(ascii_text(16))
+    event_type: Mapped[str | None] = mapped_column(ascii_text(16))
+    isin: Mapped[str | None] = mapped_column(ascii_text(12))
+    source: Mapped[str | None] = mapped_column(ascii_text(64))
+    source_reference: Mapped[str | None] = mapped_column(TEXT(128))
     accepted_at: Mapped[datetime]
     request_sha256: Mapped[bytes] = mapped_column(BINARY(32))
-    state: Mapped[str] = mapped_column(_ascii(9))
+    state: Mapped[str] = mapped_column(ascii_text(9))
     lease_until: Mapped[datetime]
     expires_at: Mapped[datetime]
-    __table_args__ = _table_args(Index(None, "event_id"), Index(None, "expires_at"))
+    __table_args__ = table_args(Index(None, "event_id"), Index(None, "expires_at"))
 
 
 class GatewayVersion(Base):
     """The highest version that the gateways have numbered for an event; written from the first amendment or cancellation on."""
 
     __tablename__ = "gateway_versions"
-    event_id: Mapped[bytes] = mapped_column(_ID, primary_key=True)
+    event_id: Mapped[bytes] = mapped_column(ID, primary_key=True)
     last_version: Mapped[int] = mapped_column(INTEGER)
-    __table_args__ = _table_args()
+    __table_args__ = table_args()
 
 
 class JobLease(Base):
     """One row per scheduled job: who runs it until when, and when it last ended."""
 
     __tablename__ = "job_leases"
-    name: Mapped[str] = mapped_column(_ascii(64), primary_key=True)
-    owner: Mapped[str] = mapped_column(_TEXT(128))
+    name: Mapped[str] = mapped_column(ascii_text(64), primary_key=True)
+    owner: Mapped[str] = mapped_column(TEXT(128))
     lease_until: Mapped[datetime]
     last_run_at: Mapped[datetime | None]
-    __table_args__ = _table_args()
+    __table_args__ = table_args()

@@ -8,7 +8,7 @@ from infra.local.errors import LocalStackError
 from infra.local.files import exclusive, write_private_json
 from infra.local.layout import RunDir
 
-ACCOUNTS: Final = ("root", "ca_migrator", "ca_gateway", "ca_worker", "ca_operator")
+ACCOUNTS: Final = ("root", "ca_migrator", "ca_gateway", "ca_worker", "ca_operator", "ca_audit", "ca_retention")
 """The MySQL accounts: the administrator, the owner of the schema, one per service, and the operators' command line."""
 
 

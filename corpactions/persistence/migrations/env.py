@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import context
 
-from corpactions.persistence.tables import Base
+from corpactions.persistence.audit_tables import METADATA
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=Base.metadata, compare_type=True)
+context.configure(connection=context.config.attributes["connection"], target_metadata=METADATA, compare_type=True)
 with context.begin_transaction():
     context.run_migrations()
