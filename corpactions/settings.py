@@ -6,6 +6,7 @@ Each field is read from the variable ``CA_`` + its name in capitals. A wrong val
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError
@@ -47,6 +48,15 @@ class Settings(BaseSettings):
         "flag", description="Same symbol, type and key date under another reference: flagged, or held for a decision."
     )
     security_master_url: str = Field("", description="A bank's own security master over HTTP; empty means the MySQL table.")
+    audit_origin: str = Field(
+        "corporate-actions/audit", pattern=r"^[a-z0-9][a-z0-9./-]{0,127}$", description="Name of the audit log and of its keys, for ever."
+    )
+    audit_keys: Path = Field(Path(".run/audit/keys"), description="Folder of the audit log's private keys, 0001.pem and so on, mode 600.")
+    audit_trusted_key: str = Field("", description="A key of the audit log that verifiers trust, as a vkey or the path of a file with it.")
+    audit_batch_records: int = Field(1000, ge=1, le=10_000, description="Most entries appended to the audit log in one transaction.")
+    audit_checkpoint_entries: int = Field(1000, ge=1, description="Entries after which a checkpoint is signed at the latest.")
+    audit_checkpoint_seconds: float = Field(10.0, gt=0, le=3600, description="Seconds after which new entries are under a checkpoint.")
+    audit_status_port: int = Field(0, ge=0, le=65535, description="Port of the audit consumer's health answers; 0 turns them off.")
     worker_status_port: int = Field(0, ge=0, le=65535, description="Port of the worker's health answers; 0 turns them off.")
     instance: str = Field("", description="Name of this process in logs and claims, of each start its own; empty means host:pid:random.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -18,9 +18,10 @@ from corpactions.domain.audit.appending import Built, Head, Numbered
 from corpactions.domain.audit.batch import offsets_text, parse_offsets
 from corpactions.domain.audit.entry import ZERO_LINK
 from corpactions.domain.audit.merkle import leaf_hash
+from corpactions.domain.audit.tiles import TileId
 from corpactions.domain.errors import Fatal
 from corpactions.persistence import bulk
-from corpactions.persistence.audit_tiles import MissingTile, read_edge
+from corpactions.persistence.audit_tiles import MissingTile, read_edge, read_tile
 from corpactions.persistence.bulk import blob, code, moment, number, row, short_blob, text
 from corpactions.persistence.engine import Engine, translated
 from corpactions.persistence.unit_of_work import Transaction, begin
@@ -137,6 +138,14 @@ class MysqlAuditLogStore:
         with begin(self._engine) as transaction:
             found = transaction.query(_newest(log, "size,tree_root"))
         return StoredBatch(found[0][0], bytes(found[0][1])) if found else None
+
+    def tile(self, log: LogRow, tile: TileId) -> bytes:
+        """See ``persistence.audit_tiles``."""
+        with begin(self._engine) as transaction:
+            try:
+                return read_tile(transaction.query, log.log_id, tile)
+            except MissingTile as error:
+                raise Fatal(f"{log.origin}: {error}; {_MEND}") from error
 
     def add_checkpoint(self, log: LogRow, size: int, note: bytes, signed_at: datetime, *, witnessed: bool) -> None:
         """Add a row of ``audit_checkpoints``, unless one of this size and kind is there."""

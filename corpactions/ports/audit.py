@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from corpactions.domain.audit.appending import Built, Head
+from corpactions.domain.audit.tiles import TileId
 from corpactions.domain.errors import CorporateActionsError
 
 
@@ -79,6 +80,9 @@ class AuditLogStore(Protocol):
 
     def newest_batch(self, log: LogRow) -> StoredBatch | None:
         """The newest stored batch."""
+
+    def tile(self, log: LogRow, tile: TileId) -> bytes:
+        """The hashes of a tile. Raises Fatal when it cannot be had from what is stored."""
 
     def add_checkpoint(self, log: LogRow, size: int, note: bytes, signed_at: datetime, *, witnessed: bool) -> None:
         """Keep a checkpoint. One that is there already stays as it is."""

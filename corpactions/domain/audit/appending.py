@@ -96,9 +96,7 @@ class Appender:
         tiles = self._edge.extend(leaves)
         self._recorded_at = recorded_at
         self._offsets |= offsets
-        batch = Batch(
-            self._origin, self._epoch, first, self.size, recorded_at, dict(self._offsets), root_of(leaves), self._edge.root()
-        )
+        batch = Batch(self._origin, self._epoch, first, self.size, recorded_at, dict(self._offsets), root_of(leaves), self._edge.root())
         return Built(batch, self._sign(batch.text().encode()), tuple(entries), tuple(tiles))
 
     def _chain(self, drafts: Sequence[Draft], first: int, recorded_at: str) -> tuple[list[Numbered], list[bytes]]:

@@ -6,14 +6,12 @@ Invariant: every column of a stored batch stands in this text, so that none can 
 from __future__ import annotations
 
 import json
-from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
 from corpactions.domain.audit.entry import canonical, parse_time, time_text
-from corpactions.domain.audit.merkle import HASH_BYTES
+from corpactions.domain.audit.notes import encode_base64, parse_decimal, parse_hash
 
 HEADER: Final = "corporate-actions/audit-batch/v1"
 
@@ -38,7 +36,7 @@ class Batch(NamedTuple):
         """The text of the signed note."""
         return (
             f"{HEADER}\n{self.origin}\n{self.epoch}\n{self.first} {self.size}\n{time_text(self.recorded_at)}\n{offsets_text(self.offsets)}\n"
-            f"{b64encode(self.batch_root).decode()}\n{b64encode(self.tree_root).decode()}\n"
+            f"{encode_base64(self.batch_root)}\n{encode_base64(self.tree_root)}\n"
         )
 
     @classmethod
@@ -54,13 +52,13 @@ class Batch(NamedTuple):
         first, _, size = lines[3].partition(" ")
         batch = cls(
             lines[1],
-            int(lines[2]),
-            int(first),
-            int(size),
+            parse_decimal(lines[2], "an epoch"),
+            parse_decimal(first, "the first entry of a batch"),
+            parse_decimal(size, "the size after a batch"),
             parse_time(lines[4]),
             parse_offsets(lines[5]),
-            _hash(lines[6]),
-            _hash(lines[7]),
+            parse_hash(lines[6], "a batch root"),
+            parse_hash(lines[7], "a tree root"),
         )
         if batch.text() != text:
             raise ValueError("the batch note is not written as the format says")
@@ -78,13 +76,3 @@ def parse_offsets(text: str) -> dict[int, int]:
     if not isinstance(found, dict) or not all(isinstance(offset, int) for offset in found.values()):
         raise ValueError("offsets are an object of partition numbers and offsets")
     return {int(partition): offset for partition, offset in found.items()}
-
-
-def _hash(text: str) -> bytes:
-    try:
-        found = b64decode(text, validate=True)
-    except Base64Error as error:
-        raise ValueError(f"{text!r} is no base64: {error}") from None
-    if len(found) != HASH_BYTES:
-        raise ValueError(f"a hash has {HASH_BYTES} bytes, this one {len(found)}")
-    return found
