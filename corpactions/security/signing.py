@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import tempfile
 from functools import lru_cache
 from pathlib import Path
 
@@ -50,14 +51,16 @@ def create(path: Path) -> None:
         Fatal: the file exists already, or cannot be written.
     """
     pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        draft.unlink(missing_ok=True)  # of a process that was killed here and had our number
-        _write(draft, pem)
+        opened, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 600 from its first moment
         try:
+            with os.fdopen(opened, "wb") as file:
+                file.write(pem)
+                file.flush()
+                os.fsync(opened)
             os.link(draft, path)  # unlike a rename, this never replaces
         finally:
-            draft.unlink()
+            Path(draft).unlink()
         _sync_folder(path.parent)
     except FileExistsError:
         raise Fatal(f"key file {path} exists already: a key is never replaced, take another name") from None
@@ -103,9 +106,11 @@ def _load(path: Path) -> Ed25519PrivateKey:
         opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)  # no link to elsewhere, no waiting on a pipe
     except OSError as error:
         raise Fatal(f"key file {path} cannot be opened: {error.strerror}") from error
-    with os.fdopen(opened, "rb") as file:
+    try:
         _check(path, os.fstat(opened))
-        pem = file.read(_MAX_KEY_FILE_BYTES)
+        pem = os.read(opened, _MAX_KEY_FILE_BYTES)
+    finally:
+        os.close(opened)
     try:
         key = load_pem_private_key(pem, password=None)
     except (ValueError, TypeError):
@@ -123,14 +128,6 @@ def _check(path: Path, state: os.stat_result) -> None:
     if stat.S_IMODE(state.st_mode) & ~(stat.S_IRUSR | stat.S_IWUSR):
         mode = stat.S_IMODE(state.st_mode)
         raise Fatal(f"key file {path} has mode {mode:03o}: others may have read it; make a new key if so, then `chmod 600 {path}`")
-
-
-def _write(path: Path, content: bytes) -> None:
-    opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(opened, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(opened)
 
 
 def _sync_folder(folder: Path) -> None:
