@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from corpactions.bootstrap.mysql import build_engine
 from corpactions.domain.errors import Unavailable
@@ -22,6 +22,7 @@ from corpactions.serde.events import EventCodec
 from corpactions.serde.summaries import SummaryCodec
 from corpactions.settings import Settings
 
+Result = TypeVar("Result")
 STARTUP_SECONDS = 60.0
 """How long a starting service waits for a dependency that is not there yet, before it gives up with a message."""
 
@@ -44,7 +45,7 @@ def build_codecs(settings: Settings, clock: Clock) -> Codecs:
     registry = Registry(settings.registry_url, clock)
 
     def newest(topic: str) -> int:
-        return _patiently(lambda: registry.latest_id(subject_of(settings.topic(topic))), clock)
+        return patiently(lambda: registry.latest_id(subject_of(settings.topic(topic))), clock)
 
     return Codecs(EventCodec(registry, newest(EVENTS)), AuditCodec(registry, newest(AUDIT)), SummaryCodec(registry, newest(SUMMARIES)))
 
@@ -70,10 +71,10 @@ def build_source(settings: Settings) -> KafkaSource:
 
 def count_partitions(source: KafkaSource, clock: Clock) -> int:
     """How many partitions the events topic has; waits a minute for the broker. Raises Unavailable, or Fatal when there is no such topic."""
-    return _patiently(source.count_partitions, clock)
+    return patiently(source.count_partitions, clock)
 
 
-def _patiently(call: Callable[[], int], clock: Clock) -> int:
+def patiently(call: Callable[[], Result], clock: Clock) -> Result:
     """Services start in any order: what is not there yet is waited for, but not for ever."""
     deadline = clock.monotonic() + STARTUP_SECONDS
     while True:

@@ -27,6 +27,7 @@ from corpactions.domain.errors import Fatal, Unavailable
 EVENTS: Final = "corporate-actions-events"
 EVENTS_DLQ: Final = "corporate-actions-events-dlq"
 AUDIT: Final = "corporate-actions-audit"
+AUDIT_CHECKPOINTS: Final = "corporate-actions-audit-checkpoints"
 SUMMARIES: Final = "corporate-actions-summaries"
 
 TIMEOUT_SECONDS: Final = 5.0
