@@ -57,6 +57,17 @@ class Settings(BaseSettings):
     audit_checkpoint_entries: int = Field(1000, ge=1, description="Entries after which a checkpoint is signed at the latest.")
     audit_checkpoint_seconds: float = Field(10.0, gt=0, le=3600, description="Seconds after which new entries are under a checkpoint.")
     audit_status_port: int = Field(0, ge=0, le=65535, description="Port of the audit consumer's health answers; 0 turns them off.")
+    witness_url: str = Field("", description="Where the audit log finds its witness; empty: it has none.")
+    witness_vkey: str = Field("", description="The witness's public key, as its log shows it at the start; verifiers need it.")
+    witness_name: str = Field(
+        "corporate-actions/witness", pattern=r"^[^\s+]{1,128}$", description="Name under which the witness signs, for ever."
+    )
+    witness_host: str = "127.0.0.1"
+    witness_port: int = Field(18103, ge=0, le=65535, description="Where the witness listens.")
+    witness_store: Path = Field(Path(".run/witness"), description="Folder of the witness's own: key.pem and witness.db.")
+    witness_trusted: Path = Field(
+        Path(".run/witness-trusted"), description="File with a line `<log name> <vkey>` for each log that the witness knows."
+    )
     worker_status_port: int = Field(0, ge=0, le=65535, description="Port of the worker's health answers; 0 turns them off.")
     instance: str = Field("", description="Name of this process in logs and claims, of each start its own; empty means host:pid:random.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
