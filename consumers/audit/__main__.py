@@ -66,8 +66,10 @@ def build(settings: Settings, instance: str) -> Writer:
     store = audit_writer.build_audit_store(settings)
     source = audit_writer.build_audit_source(settings)
     codec = audit_writer.build_audit_codec(settings, clock)
-    witness = WitnessClient(settings.witness_url) if settings.witness_url else None
-    if witness is None:
+    witness = None
+    if settings.witness_url:
+        witness = WitnessClient(settings.witness_url, [settings.witness_vkey] if settings.witness_vkey else [])
+    else:
         _LOG.warning("CA_WITNESS_URL is empty: nobody outside this database will notice if the whole log is rewritten")
     cadence = Cadence(settings.audit_checkpoint_entries, settings.audit_checkpoint_seconds)
     checkpointer = Checkpointer(store, witness, audit_writer.build_checkpoint_publisher(settings), clock, cadence)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -89,6 +89,21 @@ class Checkpointer:
             else:
                 notes += [] if seen is None else [("the witness's copy", seen)]
         return notes
+
+    def introduce(self, log: LogRow, statements: Sequence[bytes]) -> None:
+        """Show the witness the log's key history, so that it knows the key that signs from here on. One that is away is shown it by a later writer.
+
+        Raises:
+            Fatal: the witness trusts another history.
+        """
+        if self._witness is None:
+            return
+        try:
+            self._witness.hand_over(log.origin, statements)
+        except Unavailable as error:
+            _LOG.warning("the witness was not shown the keys: %s", error)
+        except WitnessRefused as error:
+            raise Fatal(f"the witness does not accept the keys of {log.origin}: {error}; see the runbook witness") from error
 
     def grown(self) -> None:
         """A batch was stored."""

@@ -146,6 +146,8 @@ class _Session:
         self.stored = head.size
         if drafts := _first_entries(self._log, self._chosen, head.size):
             self._store(self._appender.build(drafts, {}, now), self._chosen.added)
+        added = [] if self._chosen.added is None else [self._chosen.added]
+        parts.checkpointer.introduce(self._log, [row.statement for row in (*history, *added)])
         self._start_reading()
         _LOG.info("writes %s from entry %d on, epoch %d, key %s", self._log.origin, self.stored, self.epoch, self._chosen.key.key_id.hex())
         arguments = (self._log, self._chosen.signer, self._over)
