@@ -36,9 +36,12 @@ def accounts(
     only: Annotated[list[str] | None, typer.Option(help="Apply only this account; may be repeated.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Create accounts and grant exactly what the file says (as an account that may create users). Run after `db upgrade`; ca_migrator before it."""
+    """Create accounts and grant exactly what the file says (as an administrator). Run after `db upgrade`; ca_migrator before it, with --only.
+
+    Without --only, the guards of the audit log are brought up to date too: triggers, procedures and the locked account as which they run.
+    """
     from corpactions.bootstrap.mysql import build_engine
-    from corpactions.persistence import schema
+    from corpactions.persistence import audit_guards, schema
     from corpactions.settings import load
 
     settings = load()
@@ -47,6 +50,8 @@ def accounts(
     except ValueError as error:
         raise Fatal(f"{passwords} is not JSON: {error}") from None
     chosen = {name: secret for name, secret in given.items() if name.startswith("ca_") and (not only or name in only)}
+    if not only:
+        audit_guards.install(build_engine(settings), settings.mysql_database)
     applied = schema.apply_accounts(build_engine(settings, database=""), settings.mysql_database, file, chosen)
     if as_json:
         print(json.dumps({"database": settings.mysql_database, "accounts": applied}))

@@ -50,6 +50,8 @@ _MISCONFIGURED = {
     1054: "bring the schema up with `corpactions db upgrade`",
     1142: "grant the account its rights with `corpactions db accounts`",
     1146: "bring the schema up with `corpactions db upgrade`",
+    1305: "bring the audit log's guards up with `corpactions db accounts`",
+    1370: "grant the account its rights with `corpactions db accounts`",
 }
 """Errors that only a person can mend, and how."""
 RETRY_TRANSACTION = frozenset({1205, 1213})

@@ -77,16 +77,20 @@ def apply_accounts(engine: Engine, database: str, accounts_file: Path, passwords
         for name, password in passwords.items():
             connection.exec_driver_sql("CREATE USER IF NOT EXISTS %s@'%%' IDENTIFIED BY %s", (name, password))
             connection.exec_driver_sql("ALTER USER %s@'%%' IDENTIFIED BY %s", (name, password))
-            for statement in _grants(database, wanted[name]["tables"]):
+            for statement in _grants(database, wanted[name]):
                 connection.exec_driver_sql(statement, (name,))
     return list(passwords)
 
 
-def _grants(database: str, tables: Mapping[str, str]) -> Iterator[str]:
-    """GRANT statements; MySQL takes a grant on a table that a migration is yet to create only with CREATE, so accounts follow migrations."""
-    for table, privileges in tables.items():
+def _grants(database: str, account: Mapping[str, Any]) -> Iterator[str]:
+    """GRANT statements; MySQL takes a grant on a table or procedure that is yet to come only with CREATE, so accounts follow migrations and guards."""
+    for table, privileges in account["tables"].items():
         target = "*" if table == "*" else f"`{table}`"
         yield f"GRANT {privileges} ON `{database}`.{target} TO %s@'%%'"
+    for routine in account.get("procedures", ()):
+        yield f"GRANT EXECUTE ON PROCEDURE `{database}`.`{routine}` TO %s@'%%'"
+    if "everywhere" in account:
+        yield f"GRANT {account['everywhere']} ON *.* TO %s@'%%'"
 
 
 def _config(connection: Connection) -> Config:

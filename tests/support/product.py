@@ -21,7 +21,7 @@ from corpactions.domain.securities import Security
 from corpactions.kafka.inspector import Inspector
 from corpactions.kafka.reader import TopicReader
 from corpactions.kafka.registry import Registry
-from corpactions.persistence import schema, securities
+from corpactions.persistence import audit_guards, schema, securities
 from corpactions.persistence.engine import connect
 from corpactions.persistence.securities import SecurityFact
 from corpactions.ports.records import Record
@@ -115,6 +115,7 @@ class Product:
         if accounts := self.endpoints.get("accounts"):
             engine = connect(self.backing.mysql_config())
             services = {name: secret for name, secret in accounts.items() if name.startswith("ca_") and name != "ca_migrator"}
+            audit_guards.install(engine, self.backing.database)
             schema.apply_accounts(engine, self.backing.database, ACCOUNTS_FILE, services)
             engine.dispose()
 
