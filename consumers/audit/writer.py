@@ -37,7 +37,7 @@ class Config(NamedTuple):
 
     origin: str
     owner: str
-    batch_records: int = 1_000
+    batch_records: int = 2_000
 
 
 class Parts(NamedTuple):
