@@ -40,7 +40,7 @@ def _once() -> bool:
 def _show_addresses(product: Product, console: Console) -> None:
     stack = product.stack
     console.title("Serving until Ctrl-C")
-    console.line("ok", "gateway", f"{product.services[0].address}/docs")
+    console.line("ok", "gateway", f"{product.service('gateway').address}/docs")
     console.line("ok", "kafka", stack.kafka.address)
     console.line("ok", "registry", stack.registry.address)
     console.line("ok", "mysql", f"{stack.mysql.address}, accounts in {stack.run.endpoints}")

@@ -47,6 +47,21 @@ class RunDir:
         return self.root / "endpoints.json"
 
     @property
+    def audit_keys(self) -> Path:
+        """The audit log's private keys."""
+        return self.root / "audit" / "keys"
+
+    @property
+    def witness(self) -> Path:
+        """What the witness of the audit log keeps, its own key included."""
+        return self.root / "witness"
+
+    @property
+    def witness_trusted(self) -> Path:
+        """The public keys of the logs that the witness knows."""
+        return self.root / "audit" / "trusted"
+
+    @property
     def lock(self) -> Path:
         """Held while a command changes this stack, so that two never do so at once."""
         return self.root / "lock"

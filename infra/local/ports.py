@@ -32,6 +32,8 @@ class Ports:
     gateway: int = 8000
     worker_1: int = 18101
     worker_2: int = 18102
+    witness: int = 18103
+    audit: int = 18104
 
     @classmethod
     def from_environment(cls) -> "Ports":

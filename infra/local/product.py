@@ -41,7 +41,9 @@ class Product:
                     part.require_ports()
                 together([partial(self._serve, server, servers_only) for server in self.stack.servers], self.stack.cancel)
                 if not servers_only:
-                    together([partial(self._start, service) for service in self.services], self.stack.cancel)
+                    witness, *others = self.services
+                    self._start(witness)  # it makes its key at the first start, and the others are to trust that one
+                    together([partial(self._start, service) for service in others], self.stack.cancel)
                 write_private_json(self.stack.run.endpoints, self._endpoints(servers_only))
             except BaseException:
                 self._stop(absent)
@@ -67,10 +69,11 @@ class Product:
 
     def _stop(self, parts: list[Part]) -> bool:
         running = [part for part in parts if part.pid is not None]
-        first = [part for part in running if isinstance(part, Service)]
-        second = [part for part in running if part is self.stack.registry]
-        third = [part for part in running if part not in first and part not in second]
-        for group in (first, second, third):  # nobody loses what it stands on before it has ended itself
+        witness = [part for part in running if part is self.service("witness")]
+        services = [part for part in running if isinstance(part, Service) and part not in witness]
+        registry = [part for part in running if part is self.stack.registry]
+        servers = [part for part in running if part not in (*services, *witness, *registry)]
+        for group in (services, witness, registry, servers):  # nobody loses what it stands on before it has ended itself
             together([partial(self._end, part) for part in group], self.stack.cancel)
         return bool(running)
 
@@ -96,7 +99,13 @@ class Product:
         with self._console.step(part.name, f"{version}starting", f"{version}{how} at {part.address}"):
             part.start()
 
+    def service(self, name: str) -> Service:
+        """One of the services."""
+        return next(service for service in self.services if service.name == name)
+
     def _endpoints(self, servers_only: bool) -> dict[str, Any]:
         if servers_only:
             return self.stack.endpoints()
-        return {"gateway": self.services[0].address} | self.stack.endpoints("ca_operator")
+        return {"gateway": self.service("gateway").address, "witness": self.service("witness").address} | self.stack.endpoints(
+            "ca_operator"
+        )

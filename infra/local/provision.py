@@ -31,6 +31,7 @@ def steps(stack: Stack) -> tuple[Step, ...]:
         Step("mysql", "owner", (*accounts, "--only", "ca_migrator"), "root"),
         Step("mysql", "tables", ("db", "upgrade"), "ca_migrator"),
         Step("mysql", "accounts", accounts, "root"),
+        Step("mysql", "audit key", ("audit", "new-key", "--first", "--trusted", str(stack.run.witness_trusted)), "ca_audit"),
         Step("mysql", "securities", ("securities", "load", str(_SECURITIES)), "ca_operator"),
     )
 
@@ -43,7 +44,8 @@ def run_step(stack: Stack, step: Step) -> None:
     """
     log = stack.run.logs / f"provision-{step.title}.log"
     log.unlink(missing_ok=True)
-    status = run_to_end([COMMAND_LINE, *step.arguments], log, client_environment(stack, step.account), CLONE, stack.cancel)
+    environment = client_environment(stack, step.account) | {"CA_AUDIT_KEYS": str(stack.run.audit_keys)}
+    status = run_to_end([COMMAND_LINE, *step.arguments], log, environment, CLONE, stack.cancel)
     if status != 0:
         lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip(" │╭╰─╮╯")]
         reason = lines[-1].strip(" │") if lines else "no output"

@@ -1,9 +1,11 @@
-"""The product's own processes: one gateway and two lifecycle workers, each with an account of its own."""
+"""The product's own processes: one gateway, two lifecycle workers, the audit log's writer and its witness, each with an account of its own."""
 
 import os
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -30,17 +32,29 @@ def client_environment(stack: Stack, account: str) -> dict[str, str]:
         "CA_GATEWAY_HOST": HOST,
         "CA_GATEWAY_PORT": str(stack.ports.gateway),
         "CA_GATEWAY_URL": f"http://{HOST}:{stack.ports.gateway}",
+        "CA_AUDIT_TRUSTED_KEY": str(stack.run.witness_trusted),
+        "CA_WITNESS_URL": f"http://{HOST}:{stack.ports.witness}",
+        "CA_WITNESS_VKEY": str(stack.run.witness / "vkey"),
+    }
+
+
+def witness_environment(stack: Stack) -> dict[str, str]:
+    """This process's environment with what the witness needs, and no more: it knows neither Kafka nor MySQL."""
+    return os.environ | {
+        "CA_WITNESS_HOST": HOST,
+        "CA_WITNESS_PORT": str(stack.ports.witness),
+        "CA_WITNESS_STORE": str(stack.run.witness),
+        "CA_WITNESS_TRUSTED": str(stack.run.witness_trusted),
     }
 
 
 class Service(Part):
     """One process of the product, ready when its own health answer says so."""
 
-    def __init__(self, stack: Stack, name: str, module: str, account: str) -> None:
+    def __init__(self, stack: Stack, name: str, module: str, environment: Callable[[], Mapping[str, str]]) -> None:
         super().__init__(name, stack.run, stack.ports, stack.cancel)
-        self._stack = stack
         self._module = module
-        self._account = account
+        self._environment = environment
 
     @property
     def address(self) -> str:
@@ -61,10 +75,8 @@ class Service(Part):
             return False
 
     def _launch(self) -> None:
-        env = client_environment(self._stack, self._account) | {"CA_INSTANCE": self.name, "PYTHONUNBUFFERED": "1"}
-        if self._port_name != "gateway":
-            env["CA_WORKER_STATUS_PORT"] = str(self._port)
-        self.process.start([sys.executable, "-m", self._module], env, CLONE)
+        own = {"CA_INSTANCE": self.name, "PYTHONUNBUFFERED": "1"}
+        self.process.start([sys.executable, "-m", self._module], {**self._environment(), **own}, CLONE)
 
     @property
     def _port_name(self) -> str:
@@ -76,9 +88,17 @@ class Service(Part):
 
 
 def services(stack: Stack) -> tuple[Service, ...]:
-    """The services of the product on ``stack``."""
+    """The services of the product on ``stack``, in the order in which they start: whoever needs another one comes behind it."""
+
+    def account(name: str, **more: str) -> Callable[[], Mapping[str, str]]:
+        return lambda: client_environment(stack, name) | more
+
+    ports = stack.ports
+    audit = {"CA_AUDIT_KEYS": str(stack.run.audit_keys), "CA_AUDIT_STATUS_PORT": str(ports.audit)}
     return (
-        Service(stack, "gateway", "gateway", "ca_gateway"),
-        Service(stack, "lifecycle-1", "consumers.lifecycle", "ca_worker"),
-        Service(stack, "lifecycle-2", "consumers.lifecycle", "ca_worker"),
+        Service(stack, "witness", "consumers.witness", partial(witness_environment, stack)),
+        Service(stack, "audit", "consumers.audit", account("ca_audit", **audit)),
+        Service(stack, "gateway", "gateway", account("ca_gateway")),
+        Service(stack, "lifecycle-1", "consumers.lifecycle", account("ca_worker", CA_WORKER_STATUS_PORT=str(ports.worker_1))),
+        Service(stack, "lifecycle-2", "consumers.lifecycle", account("ca_worker", CA_WORKER_STATUS_PORT=str(ports.worker_2))),
     )
