@@ -15,7 +15,7 @@ from corpactions.domain.messages import Position
 
 
 class Action(StrEnum):
-    """What was done to an event, or to a record that became none."""
+    """What was done to an event, to a record that became none, or to the audit log itself (the last four)."""
 
     APPLIED = "APPLIED"
     FILED = "FILED"
@@ -25,6 +25,10 @@ class Action(StrEnum):
     REPROCESSED = "REPROCESSED"
     DISCARDED = "DISCARDED"
     REJECTED = "REJECTED"
+    HOLD_PLACED = "HOLD_PLACED"
+    HOLD_RELEASED = "HOLD_RELEASED"
+    SEGMENT_EXPORTED = "SEGMENT_EXPORTED"
+    SEGMENT_REMOVED = "SEGMENT_REMOVED"
 
 
 class Transition(NamedTuple):
