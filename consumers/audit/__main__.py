@@ -16,6 +16,7 @@ from consumers.audit.handler import Handler
 from consumers.audit.writer import Config, Parts, Writer
 from corpactions.bootstrap import audit_writer, pipeline
 from corpactions.domain.errors import CorporateActionsError
+from corpactions.security.published import read_key
 from corpactions.security.signing import load_keys, verify
 from corpactions.security.witness import WitnessClient
 from corpactions.serde.canonical import encode
@@ -68,7 +69,8 @@ def build(settings: Settings, instance: str) -> Writer:
     codec = audit_writer.build_audit_codec(settings, clock)
     witness = None
     if settings.witness_url:
-        witness = WitnessClient(settings.witness_url, [settings.witness_vkey] if settings.witness_vkey else [])
+        key = read_key(settings.witness_vkey, "CA_WITNESS_VKEY")
+        witness = WitnessClient(settings.witness_url, [] if key is None else [key.vkey])
     else:
         _LOG.warning("CA_WITNESS_URL is empty: nobody outside this database will notice if the whole log is rewritten")
     cadence = Cadence(settings.audit_checkpoint_entries, settings.audit_checkpoint_seconds)
