@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
 from corpactions.domain.errors import Unavailable
 from corpactions.kafka.records import record_of
 from corpactions.ports.records import Record
 
+BEGINNING: Final = OFFSET_BEGINNING
+"""In place of an offset: the first record that a partition holds."""
 _BATCH: Final = 500
 _GATHER_SECONDS: Final = 0.02
 """How long the first record waits for company; the client would wait its whole time for a full batch."""

@@ -1,0 +1,198 @@
+"""What an audit log is compared with outside of its own tables: the witness, the checkpoints topic, the audit topic, and MySQL's guards.
+
+Each source is asked for itself. One that does not answer is told as such; it never makes the others fail, and never passes for one that agreed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Final, NamedTuple
+
+from corpactions.bootstrap.audit_writer import build_audit_codec
+from corpactions.domain.audit.entry import Content, parse
+from corpactions.domain.audit.findings import Findings
+from corpactions.domain.audit.merkle import root_at
+from corpactions.domain.audit.notes import Checkpoint
+from corpactions.domain.audit.offsets import Runs, Span, gaps
+from corpactions.domain.audit.ranges import CheckpointNote
+from corpactions.domain.audit.tiles import TileTree
+from corpactions.domain.errors import Rejected
+from corpactions.kafka.inspector import Inspector
+from corpactions.kafka.reader import BEGINNING, TopicReader
+from corpactions.kafka.topics import AUDIT, AUDIT_CHECKPOINTS
+from corpactions.persistence.audit_reading import AuditReader
+from corpactions.ports.records import Record
+from corpactions.ports.witness import Witness
+from corpactions.security.witness import WitnessClient
+from corpactions.settings import Settings
+from corpactions.system import SystemClock
+
+KAFKA_SECONDS: Final = 5.0
+_SILENCE_SECONDS: Final = 3.0
+"""A topic that gives nothing for so long has nothing more below its end: compaction leaves offsets without a record."""
+_AT_ONCE: Final = 500
+
+
+class Accounted(NamedTuple):
+    """What became of the audit topic's records: checked in all, repetitions among them, and not logged yet."""
+
+    records: int
+    repetitions: int
+    waiting: int
+
+
+def witness_of(settings: Settings) -> WitnessClient:
+    """The witness of the settings. With its key unknown, what it says is taken as it comes, over a connection that anybody may have answered."""
+    return WitnessClient(settings.witness_url, [settings.witness_vkey] if settings.witness_vkey else [])
+
+
+def witnessed(witness: Witness, origin: str) -> list[CheckpointNote]:
+    """The newest checkpoint that the witness has cosigned; nothing when it knows no such log. Raises Unavailable."""
+    newest = witness.newest(origin)
+    return [] if newest is None else [CheckpointNote("witness", Checkpoint.parse(newest.text).size, newest.encode(), cosigned=True)]
+
+
+def first_difference(witness: Witness, origin: str, tree: TileTree, differs: int) -> tuple[int, int]:
+    """Between which two sizes witness and log part: the largest size found at which they agree (0 for none), the smallest at which they differ.
+
+    Args:
+        witness: it.
+        origin: the log's name.
+        tree: the log's tree.
+        differs: a size at which they differ.
+
+    Raises:
+        Unavailable: the witness does not answer.
+    """
+    low, high = 0, differs
+    while low + 1 < high:
+        middle = (low + high) // 2
+        note = next(witness.between(origin, middle, high - 1), None) or next(witness.between(origin, low + 1, middle - 1), None)
+        if note is None:
+            break
+        checkpoint = Checkpoint.parse(note.text)
+        same = checkpoint.size <= tree.size and root_at(checkpoint.size, tree.node) == checkpoint.root
+        low, high = (checkpoint.size, high) if same else (low, checkpoint.size)
+    return low, high
+
+
+def published(settings: Settings, origin: str, found: Findings) -> list[CheckpointNote]:
+    """All checkpoints of a log on their topic. Raises Unavailable, or Fatal when there is no such topic."""
+    topic = settings.topic(AUDIT_CHECKPOINTS)
+    notes: dict[int, CheckpointNote] = {}
+    for record in _read(settings, topic, _ends(settings, topic), None):
+        name, _, size = (record.key or b"").decode(errors="replace").rpartition(":")
+        if name != origin or not size.isdigit():
+            continue
+        if record.value is None:
+            found.add("checkpoint", f"checkpoint {size}", "it was deleted from its topic", seq=int(size), found_by="topic")
+        else:
+            notes[int(size)] = CheckpointNote("topic", int(size), record.value, cosigned=False)
+    return [notes[size] for size in sorted(notes)]
+
+
+class Logged(NamedTuple):
+    """What a log says of the audit topic: the records that entries stand for, and by partition from where and up to where all are accounted for."""
+
+    runs: Runs
+    begin: Mapping[int, int]
+    reached: Mapping[int, int]
+
+
+def account(settings: Settings, reader: AuditReader, log: Logged, found: Findings) -> Accounted:
+    """Compare a log with the audit topic: every record that the log says it has dealt with is an entry, or repeats one.
+
+    Raises:
+        Unavailable: Kafka or the registry does not answer.
+        Fatal: there is no such topic.
+    """
+    topic = settings.topic(AUDIT)
+    ends = _ends(settings, topic)
+    records, missing = 0, []
+    for partition, upto in log.reached.items():
+        begin = log.begin.get(partition, 0)
+        records += max(0, upto - begin)
+        missing += [(partition, span) for span in gaps(log.runs.get((topic, partition), []), begin, upto)]
+        if ends.get(partition, 0) < upto:
+            detail = f"the log holds records up to here, but the topic ends at {ends.get(partition, 0)}: it was cut, or made anew"
+            found.add("gap", f"partition {partition} offset {upto}", detail, found_by="topic")
+    repetitions = _Repetitions(settings, reader, found).count(missing) if missing else 0
+    waiting = sum(max(0, end - log.reached.get(partition, 0)) for partition, end in ends.items())
+    return Accounted(records, repetitions, waiting)
+
+
+class _Repetitions:
+    """Looks at records that no entry stands for: those that repeat an entry rightly add nothing."""
+
+    def __init__(self, settings: Settings, reader: AuditReader, found: Findings) -> None:
+        self._settings = settings
+        self._topic = settings.topic(AUDIT)
+        self._reader = reader
+        self._found = found
+        self._codec = build_audit_codec(settings, SystemClock())
+
+    def count(self, missing: Sequence[tuple[int, Span]]) -> int:
+        """How many of these records repeat an entry; the others are findings."""
+        good = 0
+        for partition, span in missing:
+            records = _read(self._settings, self._topic, {partition: span.end}, {partition: span.first})
+            read = 0
+            while some := list(islice(records, _AT_ONCE)):
+                read += len(some)
+                good += self._check(some)
+            if gone := span.end - span.first - read:
+                detail = f"no entry stands for the records up to offset {span.end - 1}, and the topic no longer holds {gone} of them"
+                self._found.add("gap", f"partition {partition} offset {span.first}", detail, found_by="topic")
+        return good
+
+    def _check(self, records: Sequence[Record]) -> int:
+        told = [_content(self._codec.content, record) for record in records]
+        own = [{f"{kind}:{record.position}" for kind in ("conflict", "unreadable")} for record in records]
+        known = self._reader.find({content.record_id for content in told if content is not None}.union(*own))
+        good = 0
+        for record, content, names in zip(records, told, own, strict=True):
+            entry = None if content is None else known.get(content.record_id)
+            if names & known.keys() or (entry is not None and _same(entry[2], content)):
+                good += 1
+                continue
+            name = "cannot be read" if content is None else f"has the id {content.record_id[:120]}"
+            detail = f"no entry stands for this record, which {name} and repeats none"
+            self._found.add("gap", f"partition {record.partition} offset {record.offset}", detail, found_by="topic")
+        return good
+
+
+def _content(content_of: Callable[[bytes | None], Content], record: Record) -> Content | None:
+    try:
+        return content_of(record.value)
+    except Rejected:
+        return None
+
+
+def _same(body: bytes, content: Content | None) -> bool:
+    try:
+        return parse(body).content == content
+    except ValueError:
+        return False
+
+
+def _ends(settings: Settings, topic: str) -> dict[int, int]:
+    return Inspector(settings.kafka_bootstrap).end_offsets(topic, KAFKA_SECONDS)
+
+
+def _read(settings: Settings, topic: str, ends: Mapping[int, int], begin: Mapping[int, int] | None) -> Iterator[Record]:
+    """The records below ``ends``, from ``begin`` on, or from the beginning."""
+    left = {partition for partition, end in ends.items() if end > 0}
+    if not left:
+        return
+    positions = {partition: BEGINNING if begin is None else begin[partition] for partition in left}
+    with TopicReader(settings.kafka_bootstrap, topic, positions) as reader:
+        while left:
+            records = reader.read(_SILENCE_SECONDS)
+            if not records:
+                return
+            for record in records:
+                if record.offset >= ends[record.partition] - 1:
+                    left.discard(record.partition)
+                if record.offset < ends[record.partition]:
+                    yield record

@@ -1,0 +1,44 @@
+"""Reading a kept checkpoint as somebody's word for a root, or as a finding when it is not what its keeper says it is."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from corpactions.domain.audit.findings import Finding
+from corpactions.domain.audit.keys import Untrusted, key_for
+from corpactions.domain.audit.notes import Checkpoint, Note, cosigned_at, signed_by
+from corpactions.domain.audit.ranges import CheckpointNote, Claim, Rules
+
+
+def read_claim(kept: CheckpointNote, rules: Rules) -> Claim | Finding:
+    """What a checkpoint claims, after its signatures were checked as far as the rules allow.
+
+    The log's signature may be of the key of the last entry or of the next one: a key may be changed just before a checkpoint is signed.
+    """
+    place = f"checkpoint {kept.size}"
+    try:
+        note = Note.parse(kept.note)
+        checkpoint = Checkpoint.parse(note.text)
+    except ValueError as error:
+        return _wrong(kept, rules, f"it cannot be read: {error}")
+    if checkpoint.origin != rules.origin or checkpoint.size != kept.size:
+        return _wrong(kept, rules, f"it is the checkpoint of {checkpoint.origin} at {checkpoint.size}")
+    if rules.verify is None:
+        return Claim(kept.found_by, place, kept.size, checkpoint.root)
+    if rules.signed(kept.size - 1):
+        try:
+            keys = {key_for(rules.periods, rules.origin, seq) for seq in (max(kept.size - 1, 0), kept.size)}
+        except Untrusted as error:
+            return _wrong(kept, rules, error.reason)
+        if not any(signed_by(note, key, rules.verify) for key in keys):
+            return _wrong(kept, rules, "the log's key has not signed it")
+    time = None
+    if rules.witness is not None and (kept.cosigned or any(line.key_id == rules.witness.key_id for line in note.signatures)):
+        time = cosigned_at(note, rules.witness, rules.verify)
+        if time is None:
+            return _wrong(kept, rules, f"the witness {rules.witness.name} has not signed it")
+    return Claim(kept.found_by, place, kept.size, checkpoint.root, None if time is None else datetime.fromtimestamp(time, UTC))
+
+
+def _wrong(kept: CheckpointNote, rules: Rules, detail: str) -> Finding:
+    return Finding("checkpoint", kept.found_by, rules.origin, kept.size, f"checkpoint {kept.size}", detail)

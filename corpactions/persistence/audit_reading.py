@@ -1,0 +1,239 @@
+"""The audit log as it is stored, for whoever reads, shows, proves or verifies it: SELECT only, on any account that may read the audit tables.
+
+Nothing here judges: rows come as they are, for ``domain.audit`` to verify. Since rows are only ever added, several reads of the same range see the same; a reader
+asks once how far the log is and then keeps to that size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+from corpactions.domain.audit.bodies import COLUMNS
+from corpactions.domain.audit.ranges import BatchRow, CheckpointNote
+from corpactions.domain.audit.removals import RemovedSegment
+from corpactions.domain.audit.tiles import WIDTH, TileId, encode_bundle
+from corpactions.persistence.audit_tiles import MissingTile, read_tile
+from corpactions.persistence.engine import Engine, translated
+from corpactions.ports.audit import LogRow
+
+__all__ = ["AuditReader", "EntryQuery", "LogEnds", "MissingTile"]
+
+Row = Sequence[Any]
+ROWS: Final = 2_000
+"""Entries fetched by one statement: some megabytes at most, a few milliseconds."""
+_TIME: Final = "DATE_FORMAT(recorded_at,'%%Y-%%m-%%dT%%H:%%i:%%s.%%fZ')"
+_ENTRY: Final = "seq,body," + ",".join(_TIME if name == "recorded_at" else name for name in COLUMNS)
+_BATCH: Final = "first_seq,size,epoch,recorded_at,offsets,batch_root,tree_root,key_id,signature"
+_FILTERS: Final = ("event_type", "symbol", "resource", "actor", "action")
+
+
+class EntryQuery(NamedTuple):
+    """Which entries are wanted. ``after`` is the number of the last one seen; ``oldest_first`` turns the order round. Times: from inclusive, to exclusive."""
+
+    log_id: int
+    limit: int
+    after: int | None = None
+    oldest_first: bool = False
+    recorded_from: datetime | None = None
+    recorded_to: datetime | None = None
+    event_type: str | None = None
+    symbol: str | None = None
+    resource: str | None = None
+    actor: str | None = None
+    action: str | None = None
+
+
+class LogEnds(NamedTuple):
+    """How far a log is by each of its tables, as one statement sees them: numbers of entries, 0 for none. ``epoch`` is the newest there is."""
+
+    batches: int
+    entries: int
+    checkpoints: int
+    epoch: int
+
+    @property
+    def size(self) -> int:
+        """The entries that must be looked at: those of the newest batch, and whatever stands behind them."""
+        return max(self.batches, self.entries)
+
+
+class AuditReader:
+    """Reads the audit tables. Every method raises Unavailable when MySQL does not answer.
+
+    Args:
+        engine: connections of an account that may read them.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def logs(self) -> list[LogRow]:
+        """All logs, the newest last."""
+        rows = self._query("SELECT log_id,origin,predecessor FROM audit_logs ORDER BY log_id")
+        return [
+            LogRow(log_id, origin, None if before is None else bytes(before).decode(errors="replace")) for log_id, origin, before in rows
+        ]
+
+    def ends(self, log_id: int) -> LogEnds:
+        """How far a log is."""
+        (row,) = self._query(
+            f"SELECT (SELECT size FROM audit_batches WHERE log_id={log_id:d} ORDER BY first_seq DESC LIMIT 1),"
+            f"(SELECT seq+1 FROM audit_entries WHERE log_id={log_id:d} ORDER BY seq DESC LIMIT 1),"
+            f"(SELECT size FROM audit_checkpoints WHERE log_id={log_id:d} ORDER BY size DESC LIMIT 1),"
+            "(SELECT epoch FROM audit_epochs ORDER BY epoch DESC LIMIT 1)"
+        )
+        return LogEnds(*[value or 0 for value in row])
+
+    def entries(self, log_id: int, first: int, end: int) -> Iterator[Row]:
+        """The entries ``first`` to ``end`` - 1 that are there, in order: ``(seq, body, *columns)`` with the columns of ``bodies.COLUMNS``, the time as text."""
+        for start in range(first, end, ROWS):
+            stop = min(start + ROWS, end)
+            yield from self._query(
+                f"SELECT {_ENTRY} FROM audit_entries WHERE log_id={log_id:d} AND seq>={start:d} AND seq<{stop:d} ORDER BY seq".replace(
+                    "%%", "%"
+                )
+            )
+
+    def entries_at(self, log_id: int, numbers: Collection[int]) -> list[Row]:
+        """Those of these entries that are there, in order, as :meth:`entries` gives them."""
+        if not numbers:
+            return []
+        wanted = ",".join(f"{number:d}" for number in numbers)
+        return list(
+            self._query(f"SELECT {_ENTRY} FROM audit_entries WHERE log_id={log_id:d} AND seq IN ({wanted}) ORDER BY seq".replace("%%", "%"))
+        )
+
+    def search(self, query: EntryQuery) -> list[Row]:
+        """At most ``limit`` entries, as :meth:`entries` gives them, newest first unless asked otherwise."""
+        low, high = self._span(query)
+        where = [f"log_id={query.log_id:d}", f"seq>={low:d}", f"seq<{high:d}"]
+        wanted = [(name, getattr(query, name)) for name in _FILTERS if getattr(query, name) is not None]
+        where += [f"{name}=%s" for name, _ in wanted]
+        order = "ASC" if query.oldest_first else "DESC"
+        statement = f"SELECT {_ENTRY} FROM audit_entries WHERE {' AND '.join(where)} ORDER BY seq {order} LIMIT {query.limit:d}"
+        return list(self._query(statement, [value for _, value in wanted])) if low < high else []
+
+    def find(self, record_ids: Collection[str]) -> dict[str, tuple[int, int, bytes]]:
+        """Log, number and body of the entries with these record ids."""
+        if not record_ids:
+            return {}
+        places = ",".join(["%s"] * len(record_ids))
+        rows = self._query(f"SELECT record_id,log_id,seq,body FROM audit_entries WHERE record_id IN ({places})", list(record_ids))
+        return {name: (log_id, seq, bytes(body)) for name, log_id, seq, body in rows}
+
+    def batches(self, log_id: int, first: int, end: int) -> list[BatchRow]:
+        """The batches that begin at an entry from ``first`` to ``end`` - 1, in order."""
+        where = f"log_id={log_id:d} AND first_seq>={first:d} AND first_seq<{end:d}"
+        return [_batch(row) for row in self._query(f"SELECT {_BATCH} FROM audit_batches WHERE {where} ORDER BY first_seq")]
+
+    def batch_of(self, log_id: int, seq: int) -> BatchRow | None:
+        """The batch that an entry is in; None when none is that far."""
+        rows = self._query(
+            f"SELECT {_BATCH} FROM audit_batches WHERE log_id={log_id:d} AND first_seq<={seq:d} ORDER BY first_seq DESC LIMIT 1"
+        )
+        found = [_batch(row) for row in rows]
+        return found[0] if found and found[0].size > seq else None
+
+    def stored_tiles(self, log_id: int, first: int, end: int | None) -> dict[tuple[int, int], bytes]:
+        """The tiles of levels 0 and 1 stored for a range that begins at a multiple of 65,536; without an end, also those beyond the log's."""
+        found: dict[tuple[int, int], bytes] = {}
+        for level in (0, 1):
+            low, high = first >> 8 * (level + 1), (1 << 62) if end is None else -(-end >> 8 * (level + 1))
+            rows = self._query(
+                f"SELECT idx,hashes FROM audit_tiles WHERE log_id={log_id:d} AND level={level} AND idx>={low} AND idx<{high} ORDER BY idx LIMIT 512"
+            )
+            found |= {(level, index): bytes(hashes) for index, hashes in rows}
+        return found
+
+    def stored_tile(self, log_id: int, level: int, index: int) -> bytes | None:
+        """A full tile as stored."""
+        rows = self._query(f"SELECT hashes FROM audit_tiles WHERE log_id={log_id:d} AND level={level:d} AND idx={index:d}")
+        return bytes(rows[0][0]) if rows else None
+
+    def tiles_beyond(self, log_id: int, size: int) -> list[tuple[int, int]]:
+        """Level and index of stored tiles above level 1 that a log of this size cannot have filled."""
+        rows = self._query(f"SELECT level,MAX(idx) FROM audit_tiles WHERE log_id={log_id:d} AND level>1 GROUP BY level")
+        return [(level, index) for level, index in rows if index >= size >> 8 * (level + 1)]
+
+    def tile(self, log_id: int, tile: TileId) -> bytes:
+        """A tile of any width, partial ones derived from what lies below. Raises MissingTile."""
+        return read_tile(self._query, log_id, tile)
+
+    def bundle(self, log_id: int, index: int, width: int = WIDTH) -> bytes:
+        """The entries below a tile of level 0, as a bundle. Raises MissingTile when not all are there (removed, say)."""
+        first = index * WIDTH
+        rows = self._query(f"SELECT body FROM audit_entries WHERE log_id={log_id:d} AND seq>={first} AND seq<{first + width} ORDER BY seq")
+        if len(rows) != width:
+            raise MissingTile(TileId(-1, index, width))
+        return encode_bundle(bytes(body) for (body,) in rows)
+
+    def checkpoints(self, log_id: int, after: int, upto: int) -> list[CheckpointNote]:
+        """The kept checkpoints of sizes above ``after``, up to ``upto``."""
+        where = f"log_id={log_id:d} AND size>{after:d} AND size<={upto:d}"
+        rows = self._query(f"SELECT size,note,witnessed FROM audit_checkpoints WHERE {where} ORDER BY size,witnessed")
+        return [CheckpointNote("checkpoint", size, bytes(note), bool(witnessed)) for size, note, witnessed in rows]
+
+    def newest_checkpoint(self, log_id: int, *, witnessed: bool, upto: int | None = None) -> CheckpointNote | None:
+        """The kept checkpoint of the largest size, or the largest up to a size."""
+        where = f"log_id={log_id:d} AND witnessed={int(witnessed)}" + ("" if upto is None else f" AND size<={upto:d}")
+        rows = self._query(f"SELECT size,note FROM audit_checkpoints WHERE {where} ORDER BY size DESC LIMIT 1")
+        return CheckpointNote("checkpoint", rows[0][0], bytes(rows[0][1]), witnessed) if rows else None
+
+    def key_history(self) -> list[tuple[int, bytes, datetime]]:
+        """The key history: number, signed statement, and when it was added."""
+        rows = self._query("SELECT number,statement,added_at FROM audit_keys ORDER BY number")
+        return [(number, bytes(statement), added_at.replace(tzinfo=UTC)) for number, statement, added_at in rows]
+
+    def epochs(self) -> set[int]:
+        """The numbers of all terms of writers."""
+        return {epoch for (epoch,) in self._query("SELECT epoch FROM audit_epochs")}
+
+    def removals(self, log_id: int) -> list[RemovedSegment]:
+        """The removed segments, in order."""
+        rows = self._query(
+            "SELECT r.first_seq,r.end_seq,r.last_hash,r.removed_at,EXISTS(SELECT 1 FROM audit_exports AS e WHERE e.log_id=r.log_id AND e.first_seq=r.first_seq"
+            f" AND e.end_seq=r.end_seq AND e.bundle_sha256=r.bundle_sha256) FROM audit_removals AS r WHERE r.log_id={log_id:d} ORDER BY r.first_seq"
+        )
+        return [RemovedSegment(first, end, bytes(last), at.replace(tzinfo=UTC), bool(exported)) for first, end, last, at, exported in rows]
+
+    def _span(self, query: EntryQuery) -> tuple[int, int]:
+        """The numbers that a query can be about. Times are found by halving, since no batch is older than the one before."""
+        size = self.ends(query.log_id).entries
+        low = 0 if query.recorded_from is None else self._first_at(query.log_id, query.recorded_from, size)
+        high = size if query.recorded_to is None else self._first_at(query.log_id, query.recorded_to, size)
+        if query.after is not None:
+            low, high = (max(low, query.after + 1), high) if query.oldest_first else (low, min(high, query.after))
+        return low, high
+
+    def _first_at(self, log_id: int, moment: datetime, size: int) -> int:
+        """The first entry recorded at or after a time."""
+        wanted = moment.astimezone(UTC).replace(tzinfo=None)
+        low, high = 0, size
+        while low < high:
+            middle = (low + high) // 2
+            rows = self._query(
+                f"SELECT size,recorded_at FROM audit_batches WHERE log_id={log_id:d} AND first_seq<={middle} ORDER BY first_seq DESC LIMIT 1"
+            )
+            if rows and rows[0][1] < wanted:
+                low = max(rows[0][0], middle + 1)
+            else:
+                high = middle
+        return low
+
+    def _query(self, statement: str, arguments: Sequence[Any] | None = None) -> Sequence[Row]:
+        with translated():
+            connection: Any = self._engine.raw_connection()
+            try:
+                with connection.cursor() as cursor:
+                    cursor.execute(statement, arguments)
+                    rows: Sequence[Row] = cursor.fetchall()
+                    return rows
+            finally:
+                connection.close()
+
+
+def _batch(row: Row) -> BatchRow:
+    first, size, epoch, recorded_at, *hashes = row
+    return BatchRow(first, size, epoch, recorded_at.replace(tzinfo=UTC), *[bytes(value) for value in hashes])
