@@ -9,7 +9,6 @@ from typing import Any, Final, NamedTuple
 from corpactions.domain.audit.findings import Finding
 from corpactions.domain.audit.joined import Joined
 from corpactions.domain.audit.notes import Key
-from corpactions.domain.audit.ranges import CheckpointNote
 
 SOURCES: Final = ("signatures", "checkpoints", "topic", "witness", "guards")
 """What can be left out. ``topic`` is both: the checkpoints on theirs, and the records on the audit topic."""
@@ -23,7 +22,7 @@ class Request(NamedTuple):
         log_id: which log; None for the newest.
         first: the first entry; the verification begins with the segment it is in.
         end: where to stop; the verification goes on to the end of that segment. None for the log's end.
-        since: a checkpoint from which on to verify, instead of ``first``.
+        since: a checkpoint from which on to verify, instead of ``first``: a signed note, or the size of one that the log keeps.
         processes: how many work side by side.
         without: which of SOURCES are left out.
     """
@@ -32,7 +31,7 @@ class Request(NamedTuple):
     log_id: int | None = None
     first: int = 0
     end: int | None = None
-    since: CheckpointNote | None = None
+    since: int | bytes | None = None
     processes: int = 1
     without: frozenset[str] = frozenset()
 

@@ -24,6 +24,7 @@ from corpactions.kafka.topics import AUDIT, AUDIT_CHECKPOINTS
 from corpactions.persistence.audit_reading import AuditReader
 from corpactions.ports.records import Record
 from corpactions.ports.witness import Witness
+from corpactions.security.published import read_key
 from corpactions.security.witness import WitnessClient
 from corpactions.settings import Settings
 from corpactions.system import SystemClock
@@ -44,7 +45,8 @@ class Accounted(NamedTuple):
 
 def witness_of(settings: Settings) -> WitnessClient:
     """The witness of the settings. With its key unknown, what it says is taken as it comes, over a connection that anybody may have answered."""
-    return WitnessClient(settings.witness_url, [settings.witness_vkey] if settings.witness_vkey else [])
+    key = read_key(settings.witness_vkey, "CA_WITNESS_VKEY")
+    return WitnessClient(settings.witness_url, [] if key is None else [key.vkey])
 
 
 def witnessed(witness: Witness, origin: str) -> list[CheckpointNote]:

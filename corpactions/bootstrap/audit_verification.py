@@ -19,7 +19,7 @@ from corpactions.domain.audit.entry import SEGMENT
 from corpactions.domain.audit.findings import Finding, Findings
 from corpactions.domain.audit.joined import Joined
 from corpactions.domain.audit.joining import Joiner
-from corpactions.domain.audit.notes import Key
+from corpactions.domain.audit.notes import Checkpoint, Note
 from corpactions.domain.audit.offsets import Span
 from corpactions.domain.audit.peaks import Peaks
 from corpactions.domain.audit.ranges import CheckpointNote, Claim, Rules
@@ -30,6 +30,7 @@ from corpactions.domain.errors import Fatal, Unavailable
 from corpactions.persistence.audit_guards import guard_differences
 from corpactions.persistence.audit_reading import AuditReader, LogEnds, MissingTile
 from corpactions.ports.audit import LogRow
+from corpactions.security.published import read_key
 from corpactions.security.signing import verify
 from corpactions.serde.canonical import decode
 from corpactions.settings import Settings
@@ -84,6 +85,7 @@ class _Verification:
         self._reader = AuditReader(self._engine)
         self._log = newest_log(self._reader, request.log_id)
         self._found = Findings(self._log.origin)
+        self._witness = read_key(settings.witness_vkey, "CA_WITNESS_VKEY")
         self._sources: dict[str, str] = {"log": "entries, batches, tiles and keys in MySQL"}
         self._missing: list[str] = []
         self._not_logged: int | None = None
@@ -100,9 +102,7 @@ class _Verification:
         self._ends = self._reader.ends(self._log.log_id)
         self._statements = [statement for _, statement, _ in self._reader.key_history()]
         self._trust = establish(self._statements, self._request.trusted, verify, self._found)
-        self._rules = Rules(
-            self._log.origin, self._trust.periods, None if self._left_out("signatures") else verify, decode, self._witness_key()
-        )
+        self._rules = Rules(self._log.origin, self._trust.periods, None if self._left_out("signatures") else verify, decode, self._witness)
         if "signatures" not in self._sources:
             self._sources["signatures"] = (
                 "the trusted key" if self._trust.pinned else "a key that the log itself names: proves that it fits itself, not who wrote it"
@@ -112,7 +112,9 @@ class _Verification:
         """Verify the segments."""
         start, end = self._begin_at(), self._end_at()
         kept = None if keeper is None else keeper.joined
-        joined = kept or Joined(start.first, peaks=list(start.peaks), last_leaf=start.last_leaf)
+        if kept is not None and (kept.origin != self._log.origin or kept.position > end):
+            raise Fatal(f"what was kept is about {kept.position} entries of {kept.origin}, not of this log; begin anew with another file")
+        joined = kept or Joined(self._log.origin, start.first, peaks=list(start.peaks), last_leaf=start.last_leaf)
         self._joiner = Joiner(self._rules, lambda level, index: self._reader.stored_tile(self._log.log_id, level, index), joined)
         removed = self._removed(joined.position, end)
         spans = {first: Span(first, each.end) for first, each in removed.items()}
@@ -193,16 +195,10 @@ class _Verification:
             return
         seen = self._ask("witness", lambda: audit_sources.witnessed(audit_sources.witness_of(self._settings), self._log.origin)) or []
         self._notes += seen
-        if seen and not self._settings.witness_vkey:
+        if seen and self._witness is None:
             self._sources["witness"] = "asked, but CA_WITNESS_VKEY is not set: anybody may have answered"
         elif not seen and "witness" not in self._missing:
             self._sources["witness"] = "asked: it knows no such log"
-
-    def _witness_key(self) -> Key | None:
-        try:
-            return Key.parse(self._settings.witness_vkey) if self._settings.witness_vkey else None
-        except ValueError as error:
-            raise Fatal(f"CA_WITNESS_VKEY: {error}") from error
 
     def _begin_at(self) -> _Start:
         """Where to begin: at the segment of the first entry wanted, or of the checkpoint that is the starting point."""
@@ -228,12 +224,25 @@ class _Verification:
 
     def _since(self) -> Claim | None:
         """The checkpoint that is the starting point."""
-        if self._request.since is None:
+        wanted = self._request.since
+        if wanted is None:
             return None
-        claim = read_claim(self._request.since, self._rules)
+        if isinstance(wanted, int):
+            notes = self._reader.checkpoints(self._log.log_id, wanted - 1, wanted)
+            if not notes:
+                raise Fatal(
+                    f"the log keeps no checkpoint of {wanted} entries; give the size of one that it keeps, or a file with a checkpoint"
+                )
+            note = notes[-1]
+        else:
+            try:
+                note = CheckpointNote("checkpoint", Checkpoint.parse(Note.parse(wanted).text).size, wanted, cosigned=False)
+            except ValueError as error:
+                raise Fatal(f"the file to begin with holds no signed checkpoint: {error}") from error
+        claim = read_claim(note, self._rules)
         if isinstance(claim, Finding):
             raise Fatal(f"the checkpoint to begin with is none of this log: {claim.detail}")
-        self._notes.append(self._request.since)
+        self._notes.append(note)
         return claim
 
     def _end_at(self) -> int:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import typer
 
 from corpactions.commands.audit_new_key import new_key
+from corpactions.commands.audit_options import LogOption, chosen_log
+from corpactions.commands.audit_verify import verify
 
 app = typer.Typer(help="The audit log: its keys, its proofs, its verification.", no_args_is_help=True)
+app.command()(verify)
 app.command("new-key")(new_key)
 
 
 @app.callback()
-def _root() -> None:
-    """Makes this a group whatever the number of its commands."""
+def _root(log: LogOption = None) -> None:
+    """Keeps which log is meant for the command that follows."""
+    chosen_log.set(log)

@@ -34,6 +34,7 @@ class Joined:
     ``position``, whose next entry is not known yet; ``rows`` are the nodes of tiles above the segments that are not full yet, by level.
     """
 
+    origin: str = ""
     position: int = 0
     entries: int = 0
     batches: int = 0
@@ -56,6 +57,7 @@ class Joined:
         """All of it as JSON values."""
         return {
             "format": FORMAT,
+            "origin": self.origin,
             "position": self.position,
             "entries": self.entries,
             "batches": self.batches,
@@ -82,8 +84,11 @@ class Joined:
         Raises:
             ValueError: the document is none of this release's.
         """
+        if document.get("format") != FORMAT:
+            raise ValueError(f"its format is {document.get('format')!r}, not {FORMAT}")
         try:
             return cls(
+                origin=str(document["origin"]),
                 position=int(document["position"]),
                 entries=int(document["entries"]),
                 batches=int(document["batches"]),
