@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 from confluent_kafka import Producer
 
 from corpactions.domain.audit.notes import ED25519, Key
@@ -47,6 +50,42 @@ class Auditing:
         self.consumers.append(consumer)
         return consumer
 
+    def start_witness(self) -> Process:
+        """The witness, which consumers started afterwards ask; started again it finds its store and its key."""
+        trusted = self.made.folder / "witness-trusted"
+        trusted.write_text(f"{ORIGIN} {self.key.vkey}\n")
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("CA_")} | {
+            "CA_WITNESS_PORT": str(self.ports.witness),
+            "CA_WITNESS_STORE": str(self.witness_store),
+            "CA_WITNESS_TRUSTED": str(trusted),
+        }
+        self.witness = Process("witness", "consumers.witness", environment, self.made.folder / "witness.log")
+        self.settings |= {"CA_WITNESS_URL": self.witness_url, "CA_WITNESS_VKEY": str(self.witness_store / "vkey")}
+        self.made.wait("the witness answers", self._witness_answers, START_SECONDS)
+        return self.witness
+
+    @property
+    def witness_store(self) -> Path:
+        """What the witness keeps."""
+        return self.made.folder / "witness"
+
+    @property
+    def witness_url(self) -> str:
+        """Where the witness answers."""
+        return f"http://127.0.0.1:{self.ports.witness}"
+
+    def _witness_answers(self) -> bool:
+        assert self.witness is not None
+        assert self.witness.running, self.witness.log()
+        with suppress(httpx.TransportError):
+            return httpx.get(f"{self.witness_url}/health/ready", timeout=2, trust_env=False).status_code == 200
+        return False
+
+    def wait_for_witness(self, size: int, seconds: float = 30.0) -> None:
+        """Until the log's own copies include a witnessed checkpoint of so many entries."""
+        newest = "SELECT COALESCE(MAX(size), 0) FROM audit_checkpoints WHERE witnessed = 1"
+        self.made.wait(f"{size} entries are witnessed", lambda: int(self.made.sql(newest)[0][0]) >= size, seconds)
+
     @property
     def size(self) -> int:
         """Entries of the log, by its newest batch."""
@@ -86,3 +125,13 @@ class Auditing:
         """End whatever still runs."""
         for process in [*self.consumers, *([self.witness] if self.witness else [])]:
             process.kill()
+
+
+@contextmanager
+def auditing(made: Product, **settings: str) -> Iterator[Auditing]:
+    """The audit log of a product, without processes yet; whatever it started is gone afterwards."""
+    log = Auditing(made, **settings)
+    try:
+        yield log
+    finally:
+        log.kill()
