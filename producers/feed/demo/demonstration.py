@@ -22,6 +22,7 @@ from producers.feed.demo.expectations import Expectation, expected_of
 from producers.feed.demo.follow import Follower, follow_letters
 from producers.feed.demo.outcome import Outcome
 from producers.feed.demo.poison import Poison, poison
+from producers.feed.demo.proof import prove
 from producers.feed.demo.rest import RestRun
 from producers.feed.feeder import Counts, Feeder, TopicWriter
 from producers.feed.lines import Stamp, to_message
@@ -81,6 +82,7 @@ class Demonstration:
         yield "Feeding everything a second time", self._again
         yield "Writing records that no system should write", self._poison
         yield "Comparing every event with what it was", self._compare
+        yield "Verifying the audit log", self._prove
 
     def _rest(self, wait: Wait) -> None:
         with _sample("rest.csv") as lines:
@@ -134,6 +136,17 @@ class Demonstration:
         now = self._follower.follow(known, 0, wait.done)
         same = sum(now.get(event_id) == event for event_id, event in self._outcome.events.items())
         self._outcome.changed_by_repetition = len(self._outcome.events) - same
+
+    def _prove(self, wait: Wait) -> None:
+        read = 0
+
+        def told(more: int, total: int) -> None:
+            nonlocal read
+            read += more
+            wait.total(total)
+            wait.done(read)
+
+        self._outcome.proof = prove(self._settings, self._clock, wait.seconds, told)
 
     def _feed(self, names: tuple[str, ...], wait: Wait) -> Counts:
         counts = Counts()

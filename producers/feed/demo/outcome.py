@@ -9,6 +9,7 @@ from datetime import datetime
 from math import ceil
 from typing import Final, NamedTuple
 
+from corpactions.bootstrap.audit_report import Report
 from corpactions.commands.gateway_client import Json
 from producers.feed.demo.expectations import CANCELLED, COMPLETED, FAILED, Expectation
 from producers.feed.demo.follow import Letter
@@ -73,6 +74,7 @@ class Outcome:
     bulk_events: int = 0
     bulk_seconds: float = 0.0
     started: datetime | None = None
+    proof: Report | None = None
 
     def checks(self) -> list[Check]:
         """All that must come out for nothing to be lost, doubled or silently dropped."""
@@ -94,7 +96,17 @@ class Outcome:
             Check("wrong records found in the dead-letter topic", self.letters_expected, len(self.letters)),
             Check("dead letters with the right reason", self.letters_expected, right),
             Check("events changed by feeding everything twice", 0, self.changed_by_repetition),
+            *self._proof_checks(),
             Check("repeated request answered with the same event", 1, int(self.repeated_request_known)),
+        ]
+
+    def _proof_checks(self) -> list[Check]:
+        if self.proof is None:
+            return []
+        return [
+            Check("audit records not in the log", 0, -1 if self.proof.not_logged is None else self.proof.not_logged),
+            Check("findings in the audit log", 0, sum(self.proof.counts.values()) + len(self.proof.missing)),
+            Check("entries of the audit log under a witnessed checkpoint", self.proof.size, self.proof.witnessed),
         ]
 
     def announced_before(self) -> int:

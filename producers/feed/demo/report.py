@@ -12,6 +12,7 @@ from corpactions.commands.event_views import effect_text, terms_text
 from corpactions.commands.gateway_client import Json, json_text
 from producers.feed.demo.expectations import Expectation
 from producers.feed.demo.outcome import Outcome
+from producers.feed.demo.proof import complete
 
 _SHOWN = 6
 
@@ -31,6 +32,7 @@ def as_json(outcome: Outcome) -> str:
         "flags": dict(outcome.flags()),
         "latency_ms": latencies,
         "events_per_second": outcome.events_per_second(),
+        "audit": None if outcome.proof is None else outcome.proof.document(),
     }
     return json_text(content)
 
@@ -42,6 +44,7 @@ def show(console: Console, outcome: Outcome, gateway_url: str) -> None:
     _figures(console, outcome)
     _checks(console, outcome)
     _next(console, outcome, gateway_url)
+    _proof(console, outcome)
 
 
 def _title(console: Console, text: str) -> None:
@@ -136,6 +139,21 @@ def _checks(console: Console, outcome: Outcome) -> None:
         console.print(f"[red]{expectation.event_id}[/red] ({expectation.route}): {escape(why[:300])}")
 
 
+def _proof(console: Console, outcome: Outcome) -> None:
+    """The last word: what stands in the audit log, and whose word it is."""
+    if (proof := outcome.proof) is None:
+        return
+    console.print()
+    if complete(proof):
+        console.print(f"[green]audit log verified: {proof.entries:,} entries, checkpoint signed and witnessed[/green]")
+        return
+    console.print(f"[red]the audit log does not verify[/red]: {proof.entries:,} entries, {proof.witnessed:,} of {proof.size:,} witnessed")
+    for name in proof.missing:
+        console.print(f"  {name}: {escape(proof.sources[name])}")
+    for finding in proof.findings[:_SHOWN]:
+        console.print(f"  {escape(finding.place)} ({finding.found_by}): {escape(finding.detail)}")
+
+
 def _next(console: Console, outcome: Outcome, gateway_url: str) -> None:
     samples = _samples(outcome)
     event_id = max(samples, key=_interest)["event_id"] if samples else "EVENT_ID"
@@ -146,5 +164,6 @@ def _next(console: Console, outcome: Outcome, gateway_url: str) -> None:
         f"curl -s '{gateway_url}/api/v1/events?symbol=AAPL&limit=5'",
         ".venv/bin/corpactions events list --symbol TWX",
         ".venv/bin/corpactions feed producers/feed/sample/faulty.csv",
+        ".venv/bin/corpactions audit verify",
     ):
         console.print(f"  {line}", soft_wrap=True, highlight=False, markup=False)
