@@ -50,6 +50,7 @@ missing_packages() { # by what is wanted of them, so that tools from elsewhere c
     command -v pkg-config >/dev/null || echo pkg-config
     pkg-config --exists mysqlclient 2>/dev/null || pkg-config --exists libmariadb 2>/dev/null || echo default-libmysqlclient-dev
     command -v mvn >/dev/null || echo maven
+    command -v node >/dev/null || echo nodejs # runs the second verifier of the audit log, 18 or newer
     has_mysqld || command -v mmdebstrap >/dev/null || echo mmdebstrap
     [ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
 }

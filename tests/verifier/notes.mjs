@@ -109,7 +109,7 @@ export function walkKeys(files, pinned, finding) {
       if (last !== undefined && !signedBy(note, last.key)) throw new Bad("is not signed by the key before");
       periods.push(next);
     } catch (error) {
-      finding("key", `key statement ${number}`, error);
+      finding("key", `key ${number}`, error);
       break;
     }
   }

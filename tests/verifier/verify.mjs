@@ -125,8 +125,8 @@ class Verification {
       const found = parseCheckpoint(note);
       if (found.origin !== origin || found.size !== size) throw new Bad(`is of ${found.origin} at ${found.size}`);
       this.root = found.root;
-      const key = periodFor(this.periods, this.log, size - 1)?.key;
-      if (key === undefined || !signedBy(note, key)) this.finding("checkpoint", `checkpoint ${size}`, "is not signed by the log's key");
+      const keys = [size - 1, size].map((seq) => periodFor(this.periods, this.log, seq)?.key);
+      if (this.periods.length > 0 && !keys.some((key) => key !== undefined && signedBy(note, key))) this.finding("checkpoint", `checkpoint ${size}`, "is not signed by the log's key");
       if (this.witness === undefined) return;
       this.witnessed = cosignedAt(note, this.witness);
       if (this.witnessed === undefined) this.finding("checkpoint", `checkpoint ${size}`, "is not cosigned by the witness");
@@ -197,19 +197,19 @@ class Verification {
     const names = [...this.files.keys()].filter((path) => path.startsWith("batches/"));
     const starts = names.map((path) => Number(path.slice("batches/".length))).sort((one, other) => one - other);
     const after = (at) => starts.find((start) => start > at) ?? end;
+    const surplus = new Set(starts);
     let before;
     for (let at = first; at < end; ) {
+      surplus.delete(at);
       if (!starts.includes(at)) {
-        this.finding("batch", `batch ${at}`, "is missing");
+        this.finding("sequence", `entry ${at}`, `the entries ${at} to ${after(at) - 1} are in no signed batch`);
         at = after(at);
         continue;
       }
       try {
         const note = parseNote(this.files.get(`batches/${at}`));
         const batch = parseBatch(note);
-        const key = periodFor(this.periods, this.log, at)?.key;
-        if (key === undefined) this.finding("key", `batch ${at}`, "is older than the pinned key, which proves nothing of it");
-        else if (!signedBy(note, key)) this.finding("signature", `batch ${at}`, "is not signed by the key of its period");
+        this.checkSignature(at, note);
         this.checkBatch(at, batch, before);
         before = batch;
         at = batch.first === at && batch.size <= end ? batch.size : after(at);
@@ -218,6 +218,14 @@ class Verification {
         at = after(at);
       }
     }
+    for (const at of surplus) this.finding("batch", `batch ${at}`, "does not begin where the batch before ends");
+  }
+
+  checkSignature(at, note) {
+    if (this.periods.length === 0) return; // the history does not lead to the pinned key, which is said already
+    const key = periodFor(this.periods, this.log, at)?.key;
+    if (key === undefined) this.finding("key", `batch ${at}`, "is older than the pinned key, which proves nothing of it");
+    else if (!signedBy(note, key)) this.finding("signature", `batch ${at}`, "is not signed by the key of its period");
   }
 
   checkBatch(at, batch, before) {
