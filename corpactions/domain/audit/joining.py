@@ -18,7 +18,7 @@ from corpactions.domain.audit.joined import Joined, Streak
 from corpactions.domain.audit.merkle import root_of
 from corpactions.domain.audit.offsets import join_runs
 from corpactions.domain.audit.peaks import Peaks
-from corpactions.domain.audit.ranges import Claimed, RangeResult, Rules
+from corpactions.domain.audit.ranges import Claim, RangeResult, Rules
 from corpactions.domain.audit.tiles import WIDTH
 from corpactions.domain.audit.verification import check_back_dated
 
@@ -57,9 +57,11 @@ class Joiner:
         self.found.take(result.findings, result.counts)
         self._check_border(result)
         for claimed in result.claims:
-            self._check_claim(claimed)
+            self._check_claim(claimed.claim, claimed.fold if result.absolute else self._peaks.fold(claimed.fold))
         self._check_offsets(result)
-        if result.end - result.first == SEGMENT:
+        if result.absolute:
+            self._peaks = Peaks(result.peaks)
+        elif result.end - result.first == SEGMENT:
             root = Peaks(result.peaks).fold()
             self._peaks.add(_SEGMENT_LEVEL, root)
             self._grow(_FIRST_UPPER, result.first // SEGMENT, root)
@@ -87,12 +89,12 @@ class Joiner:
         for claim in self.joined.open:
             check_back_dated(claim, result.first_time, self._rules, self.found)
 
-    def _check_claim(self, claimed: Claimed) -> None:
-        claim, joined = claimed.claim, self.joined
+    def _check_claim(self, claim: Claim, root: bytes) -> None:
+        joined = self.joined
         check = {"log": "root", "witness": "fork"}.get(claim.found_by, "checkpoint")
         key = check, claim.found_by
         streak = joined.streaks.pop(key, None)
-        if self._peaks.fold(claimed.fold) == claim.root:
+        if root == claim.root:
             joined.good[key] = claim.size
             if claim.cosigned_at is not None:
                 joined.witnessed = claim.size

@@ -120,12 +120,13 @@ class Claimed(NamedTuple):
 class RangeResult(NamedTuple):
     """What the joiner needs of a verified range.
 
-    ``peaks`` are those of ``Range.left`` and the range's full blocks of 256; ``first_link`` and ``first_time`` are what its first entry says of itself, None when it is absent;
+    ``absolute`` says that the range began with the peaks before it, so that its hashes are complete. ``peaks`` are those of ``Range.left`` and the range's full blocks of 256; ``first_link`` and ``first_time`` are what its first entry says of itself, None when it is absent;
     ``last_leaf`` is the hash that the next range's first entry must name. ``epochs`` are those of the batches, in order.
     """
 
     first: int
     end: int
+    absolute: bool
     peaks: tuple[tuple[int, bytes], ...]
     claims: tuple[Claimed, ...]
     first_link: str | None

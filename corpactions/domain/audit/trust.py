@@ -80,6 +80,13 @@ def check_own_entries(
             found.add("key", f"key {period.number}", detail_text, seq=period.from_seq)
 
 
+def predecessor_of(body: bytes | None) -> str | None:
+    """The predecessor that a first entry names, for whoever has nothing to compare it with."""
+    said = _own(body)
+    predecessor = None if said is None else said[1].get("predecessor")
+    return predecessor if isinstance(predecessor, str) else None
+
+
 def _own(body: bytes | None) -> tuple[str, Mapping[str, Any]] | None:
     """Action and detail; None where the body is not there, or cannot be read, which is found elsewhere."""
     try:

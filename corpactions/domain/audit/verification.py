@@ -9,12 +9,13 @@ of them was changed, and only that one is found at fault, so that one change doe
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
 
+from corpactions.domain.audit.batch import parse_offsets
 from corpactions.domain.audit.bodies import COLUMNS, Fields, columns_of, fields_of
 from corpactions.domain.audit.claims import read_claim
 from corpactions.domain.audit.entry import ZERO_LINK, parse_time
@@ -22,7 +23,7 @@ from corpactions.domain.audit.findings import Finding, Findings
 from corpactions.domain.audit.merkle import HASH_BYTES, root_of
 from corpactions.domain.audit.offsets import Place, runs_of
 from corpactions.domain.audit.peaks import Peaks
-from corpactions.domain.audit.ranges import Claim, Claimed, Range, RangeResult, Rules
+from corpactions.domain.audit.ranges import BatchRow, Claim, Claimed, Range, RangeResult, Rules
 from corpactions.domain.audit.settling import settle_batches
 from corpactions.domain.audit.tiles import WIDTH
 
@@ -47,7 +48,7 @@ class RangeVerifier:
         self._leaves: list[bytes | None] = []
         self._links: dict[int, str] = {}
         self._times: list[tuple[int, str]] = []
-        self._sources: dict[Place, list[int]] = {}
+        self._sources: dict[Place, tuple[list[int], list[int]]] = {}
         self._first_link: str | None = None
         self._prev = ZERO_LINK if part.first == 0 else None
 
@@ -81,7 +82,7 @@ class RangeVerifier:
             if fields["recorded_at"] != time:
                 time = self._moved(seq, fields["recorded_at"], time)
             if (source := fields["source"]) is not None:
-                self._sources.setdefault((source["topic"], source["partition"]), []).append(source["offset"])
+                self._sourced(seq, source)
             prev = leaf.hex()
         self._prev = prev
 
@@ -97,19 +98,21 @@ class RangeVerifier:
         leaves = settle_batches(self._rules, part, self._leaves, self._links, self._found)
         self._check_links(leaves)
         self._check_batch_times()
+        self._check_sources()
         blocks = [root_of(leaves[at : at + WIDTH]) for at in range(0, len(leaves) - WIDTH + 1, WIDTH)]
         self._check_tiles(leaves, blocks)
         claims, peaks = self._claims(leaves, blocks)
         return RangeResult(
             part.first,
             part.end,
+            bool(part.left),
             peaks.items(),
             claims,
             self._first_link,
             self._times[0][1] if self._times and self._times[0][0] == part.first else None,
             leaves[-1],
             self._times[-1][1] if self._times else None,
-            {place: runs_of(offsets) for place, offsets in self._sources.items()},
+            {place: runs_of(offsets) for place, (_, offsets) in self._sources.items()},
             self._last_offsets(),
             self._epochs(),
             entries,
@@ -117,6 +120,30 @@ class RangeVerifier:
             tuple(self._found.items),
             dict(self._found.counts),
         )
+
+    def _sourced(self, seq: int, source: Mapping[str, Any]) -> None:
+        place = source["topic"], source["partition"]
+        known = self._sources.get(place)
+        if known is None:
+            known = self._sources[place] = ([], [])
+        known[0].append(seq)
+        known[1].append(source["offset"])
+
+    def _check_sources(self) -> None:
+        """What a batch's entries stand for lies before its offsets, and not before those of the batch before."""
+        before: Mapping[int, int] = {}
+        for batch in self._part.batches:
+            reached = _offsets(batch)
+            for (topic, partition), (numbers, offsets) in self._sources.items():
+                low, high = bisect_left(numbers, batch.first), bisect_left(numbers, batch.size)
+                if low < high and not before.get(partition, 0) <= min(offsets[low:high]) <= max(offsets[low:high]) < reached.get(
+                    partition, 0
+                ):
+                    detail = (
+                        f"its entries stand for records of {topic} partition {partition} that its offsets and those before do not include"
+                    )
+                    self._found.add("batch", f"batch {batch.first}", detail, seq=batch.first)
+            before = reached or before
 
     def _missing(self, first: int, end: int) -> None:
         """Entries ``first`` to ``end`` - 1 were not fed."""
@@ -253,13 +280,8 @@ class RangeVerifier:
                 self._found.add("batch", f"batch {batch.first}", detail, seq=batch.first)
         return epochs
 
-    def _last_offsets(self) -> dict[int, int]:
-        for batch in reversed(self._part.batches):
-            try:
-                return dict(batch.batch(self._rules.origin).offsets)
-            except ValueError:
-                continue  # found above
-        return {}
+    def _last_offsets(self) -> Mapping[int, int]:
+        return next((offsets for batch in reversed(self._part.batches) if (offsets := _offsets(batch))), {})
 
 
 def check_back_dated(claim: Claim, next_time: str | None, rules: Rules, found: Findings) -> None:
@@ -268,6 +290,14 @@ def check_back_dated(claim: Claim, next_time: str | None, rules: Rules, found: F
         return
     detail = f"recorded at {next_time}, but at {_text(claim.cosigned_at)} the witness saw the log end before it: it was back-dated, or its checkpoint was long on its way"
     found.add("time", f"entry {claim.size}", detail, seq=claim.size, found_by="witness")
+
+
+def _offsets(batch: BatchRow) -> Mapping[int, int]:
+    """Nothing for offsets that cannot be read, which is found elsewhere."""
+    try:
+        return parse_offsets(batch.offsets.decode())
+    except ValueError:
+        return {}
 
 
 def _text(moment: datetime) -> str:
