@@ -1,6 +1,7 @@
 """The one writer of the audit log: leads, reads the audit topic from where the log's own last batch ended, and appends batch after batch.
 
-While a batch is being stored on one thread, the next one is read, hashed and signed on another. Invariant: whatever goes wrong, everything that was built and is not
+While a batch is being committed, the next one is being sent, and the one after that read, hashed and signed; they are committed in their order, none before the one
+before it. Invariant: whatever goes wrong, everything that was built and is not
 known to be stored is thrown away, and the log itself says where to go on; offsets are committed to Kafka only so that the lag can be seen.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, NamedTuple
@@ -28,6 +30,7 @@ _LOG: Final = logging.getLogger("consumers.audit")
 _IDLE_SECONDS: Final = 0.2
 _BUSY_SECONDS: Final = 0.02
 """How long to wait for records while a batch is being stored: its end must be noticed soon."""
+_IN_FLIGHT: Final = 2
 _LEAD_SECONDS: Final = 1.0
 _RETRY_SECONDS: Final = 1.0
 
@@ -125,8 +128,8 @@ class _Session:
         self._parts = parts
         self._config = config
         self._partitions = partitions
-        self._pool = ThreadPoolExecutor(1, "append")
-        self._storing: tuple[Built, Future[None]] | None = None
+        self._pool = ThreadPoolExecutor(_IN_FLIGHT, "append")
+        self._storing: deque[tuple[Built, Future[None]]] = deque()
         self._held: list[Record] = []
         self._reading = False
         self._over = threading.Event()
@@ -145,7 +148,7 @@ class _Session:
         self._appender = Appender(head, self.epoch, self._chosen.signer.sign, parts.encode)
         self.stored = head.size
         if drafts := _first_entries(self._log, self._chosen, head.size):
-            self._store(self._appender.build(drafts, {}, now), self._chosen.added)
+            self._store(self._appender.build(drafts, {}, now), None, self._chosen.added)
         added = [] if self._chosen.added is None else [self._chosen.added]
         parts.checkpointer.introduce(self._log, [row.statement for row in (*history, *added)])
         self._start_reading()
@@ -164,22 +167,24 @@ class _Session:
         self._next, self._reading = positions, True
 
     def turn(self) -> None:
-        """Take what is there, build a batch of it, and hand it to the storing thread once the batch before is stored."""
+        """Take what is there, build a batch of it, and hand it over to be stored."""
         if (failure := self._parts.checkpointer.failure) is not None:
             raise failure
         if records := self._take():
             built = self._build(records)
-            self.settle()
             if built is not None:
-                self._storing = built, self._pool.submit(self._store, built)
-        elif self._storing is not None and self._storing[1].done():
-            self.settle()
+                if len(self._storing) == _IN_FLIGHT:
+                    self._settle_one()
+                before = self._storing[-1][1] if self._storing else None
+                self._storing.append((built, self._pool.submit(self._store, built, before)))
+        elif self._storing and self._storing[0][1].done():
+            self._settle_one()
 
     def _take(self) -> list[Record]:
         """Records for one batch: in order of partition and offset, no more than fit into the segment; the rest is held for the next turn."""
         most = self._config.batch_records
         if not self._held:
-            fetched = self._parts.source.consume(most, _IDLE_SECONDS if self._storing is None else _BUSY_SECONDS)
+            fetched = self._parts.source.consume(most, _BUSY_SECONDS if self._storing else _IDLE_SECONDS)
             self._held = sorted((item for item in fetched if item.offset >= self._next[item.partition]), key=_order)
         taken, self._held = self._held[: self._appender.room], self._held[self._appender.room :]
         return taken
@@ -195,23 +200,28 @@ class _Session:
         return self._appender.build(drafts, self._next, self._parts.clock.now())
 
     def _in_flight(self) -> Logged:
-        if self._storing is None:
-            return {}
-        return {draft.content.record_id: (seq, draft.content) for seq, draft, _ in self._storing[0].entries}
+        return {draft.content.record_id: (seq, draft.content) for built, _ in self._storing for seq, draft, _ in built.entries}
 
     def settle(self) -> None:
-        """Wait for the batch that is being stored.
+        """Wait for the batches that are being stored.
 
         Raises:
-            Superseded, AppendUnknown, Unavailable, Fatal: it was not, or nobody knows.
+            Superseded, AppendUnknown, Unavailable, Fatal: one was not, or nobody knows.
         """
-        if self._storing is not None:
-            storing, self._storing = self._storing, None
-            storing[1].result()
-            self._parts.source.commit(storing[0].batch.offsets)
+        while self._storing:
+            self._settle_one()
 
-    def _store(self, built: Built, new_key: KeyRow | None = None) -> None:
-        self._parts.store.append(self._log, built, self._chosen.key.key_id, new_key)
+    def _settle_one(self) -> None:
+        built, storing = self._storing.popleft()
+        storing.result()
+        self._parts.source.commit(built.batch.offsets)
+
+    def _store(self, built: Built, before: Future[None] | None = None, new_key: KeyRow | None = None) -> None:
+        """Send a batch, and commit it once the one before is committed; if that one was not, this one is void as well."""
+        with self._parts.store.appending(self._log, built, self._chosen.key.key_id, new_key) as commit:
+            if before is not None:
+                before.result()
+            commit()
         self.stored = built.batch.size
         self._parts.checkpointer.grown()
 

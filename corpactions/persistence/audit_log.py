@@ -6,7 +6,7 @@ its own; when that breaks, the lock is gone, and the epoch and the primary keys 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -40,7 +40,7 @@ class MysqlAuditLogStore:
     """See above.
 
     Args:
-        engine: connections of the audit consumer's account: one for the lock, one for appending, one for looking up, one for the checkpoints.
+        engine: connections of the audit consumer's account: one for the lock, two for appending, one for looking up, one for the checkpoints.
         statement_bytes: longest statement to send, half of the server's ``max_allowed_packet``.
     """
 
@@ -114,8 +114,9 @@ class MysqlAuditLogStore:
             )
         return {values[0]: (values[1], bytes(values[2])) for values in rows}
 
-    def append(self, log: LogRow, built: Built, key_id: bytes, new_key: KeyRow | None = None) -> None:
-        """Everything of the batch, or nothing."""
+    @contextmanager
+    def appending(self, log: LogRow, built: Built, key_id: bytes, new_key: KeyRow | None = None) -> Iterator[Callable[[], None]]:
+        """Send everything of the batch, then let the caller say when to commit."""
         batch = built.batch
         with _appending(), begin(self._engine) as transaction:
             newest = transaction.query("SELECT epoch FROM audit_epochs ORDER BY epoch DESC LIMIT 1")
@@ -131,7 +132,7 @@ class MysqlAuditLogStore:
             if built.tiles:
                 tiles = [row(str(log.log_id), str(tile.level), str(tile.index), blob(hashes)) for tile, hashes in built.tiles]
                 transaction.run(bulk.insert("audit_tiles", ("log_id", "level", "idx", "hashes")) + ",".join(tiles))
-            transaction.commit()
+            yield transaction.commit
 
     def newest_batch(self, log: LogRow) -> StoredBatch | None:
         """Read the newest row of ``audit_batches`` back."""

@@ -6,7 +6,8 @@ is refused reads again and finds out who is newer.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -70,8 +71,12 @@ class AuditLogStore(Protocol):
     def known(self, record_ids: Collection[str]) -> Mapping[str, tuple[int, bytes]]:
         """Those of the ids that are logged: sequence number and body."""
 
-    def append(self, log: LogRow, built: Built, key_id: bytes, new_key: KeyRow | None = None) -> None:
-        """Store a batch in one transaction.
+    def appending(
+        self, log: LogRow, built: Built, key_id: bytes, new_key: KeyRow | None = None
+    ) -> AbstractContextManager[Callable[[], None]]:
+        """Store a batch in one transaction: what the block is given commits it, and leaving the block without that leaves nothing.
+
+        So a batch can be sent while the one before is still being committed; the caller commits them in their order.
 
         Raises:
             Superseded: a newer epoch exists, or somebody else wrote at this place.

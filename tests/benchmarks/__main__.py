@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import budget, end_to_end, gateway, growth, recovery, serde, worker
+from tests.benchmarks import audit, budget, end_to_end, gateway, growth, recovery, serde, worker
 from tests.benchmarks.flame import Flames
 from tests.support.stack import servers
 
@@ -26,10 +26,13 @@ ON_SERVERS: dict[str, Callable[[Mapping[str, Any], argparse.Namespace], None]] =
     "recovery.takeover": lambda endpoints, options: recovery.takeover(endpoints, quick=options.quick),
     "growth": lambda endpoints, options: growth.measure(endpoints, quick=options.quick),
     "growth.memory": lambda endpoints, options: growth.memory(endpoints, quick=options.quick),
+    "audit.append": lambda endpoints, options: audit.append(endpoints, Flames(options.flame), quick=options.quick),
+    "audit.growth": lambda endpoints, options: audit.growth(endpoints, quick=options.quick),
+    "end_to_end.audited": lambda endpoints, options: audit.audited(endpoints, quick=options.quick),
     "end_to_end.max": lambda endpoints, options: end_to_end.maximum(endpoints, options.seconds or (5.0 if options.quick else 60.0)),
 }
 
-LONG = {"recovery.start", "growth", "growth.memory"}
+LONG = {"recovery.start", "growth", "growth.memory", "audit.growth"}
 """They take minutes, most of them to make a long history, and run only when they are named."""
 
 
@@ -43,7 +46,10 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small numbers: shows that everything works, says little about speed")
     parser.add_argument("--seconds", type=float, help="how long end_to_end.max lasts: by default 60, with --quick 5")
     parser.add_argument(
-        "--flame", type=Path, metavar="FOLDER", help="draw flame graphs there, of those benchmarks that can (gateway.*, worker.apply*)"
+        "--flame",
+        type=Path,
+        metavar="FOLDER",
+        help="draw flame graphs there, of those benchmarks that can (gateway.*, worker.apply*, audit.append)",
     )
     options = parser.parse_args()
     if options.seconds is not None and options.seconds <= 0:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, TopicPartition
 
@@ -16,48 +16,59 @@ from corpactions.persistence.engine import connect
 from tests.support.gateway import Backing
 
 STATEMENT_ROWS = 1000
-_TABLE = "events_floor"
 _IDLE_SECONDS = 30.0
 _SESSION_SECONDS = 3600
 """The bare connections are idle while the workers work."""
 
 
+class Copied(NamedTuple):
+    """A table whose rows are written again: its key, by which they are read, and the columns that give the order in which the product wrote them."""
+
+    table: str = "events"
+    key: str = "event_id"
+    before_first: object = b""
+    order: tuple[str, ...] = ("completed_at", "symbol")
+
+
 class BareTable:
-    """A table like ``events``, indexes and all, filled through connections with the worker's own session settings; every statement is durable by itself.
+    """A table like one of the product's, indexes and all, filled through connections with the product's own session settings; every statement is durable by itself.
 
     ``CREATE TABLE … LIKE`` keeps it true to the real one whatever becomes of that.
     """
 
-    def __init__(self, backing: Backing, connections: int = 1, statement_rows: int = STATEMENT_ROWS) -> None:
-        self._statement_rows = statement_rows
+    def __init__(self, backing: Backing, connections: int = 1, statement_rows: int = STATEMENT_ROWS, copied: Copied | None = None) -> None:
+        self._copied = copied or Copied()
+        self._floor = f"{self._copied.table}_floor"
+        self.statement_rows = statement_rows
         self._engine = connect(replace(backing.mysql_config(), pool_size=connections, wait_timeout_seconds=_SESSION_SECONDS))
         self._sessions = [self._engine.raw_connection() for _ in range(connections)]
         self._reader = backing.connection()
-        self._last = b""
+        self._last = self._copied.before_first
         self._order: int | None = None
         for session in self._sessions:
             _driver(session).autocommit(True)
-        backing.sql(f"CREATE TABLE {_TABLE} LIKE events")
+        backing.sql(f"CREATE TABLE {self._floor} LIKE {self._copied.table}")
 
     def copied(self, limit: int) -> Iterator[list[bytes]]:
-        """Statements that write the next rows of ``events`` again, in the order in which the worker wrote them; at most ``limit`` rows at a time."""
+        """Statements that write the next rows again, in the order in which the product wrote them; at most ``limit`` rows at a time."""
         while rows := self._next_rows(limit):
-            head = bulk.insert(_TABLE, self._columns)
+            head = bulk.insert(self._floor, self._columns)
             literals = [bulk.row(*map(_literal, values)) for values in rows]
             yield [
-                (head + ",".join(literals[start : start + self._statement_rows])).encode("latin-1")
-                for start in range(0, len(literals), self._statement_rows)
+                (head + ",".join(literals[start : start + self.statement_rows])).encode("latin-1")
+                for start in range(0, len(literals), self.statement_rows)
             ]
 
     def _next_rows(self, limit: int) -> list[tuple[Any, ...]]:
+        table, key, _, order = self._copied
         with self._reader.cursor() as cursor:
-            cursor.execute("SELECT * FROM events WHERE event_id > %s ORDER BY event_id LIMIT %s", (self._last, limit))
+            cursor.execute(f"SELECT * FROM {table} WHERE {key} > %s ORDER BY {key} LIMIT %s", (self._last, limit))
             self._columns = [column[0] for column in cursor.description]
             rows: list[tuple[Any, ...]] = list(cursor.fetchall())
         if rows:
-            self._last = rows[-1][self._columns.index("event_id")]
-        written, name = self._columns.index("completed_at"), self._columns.index("symbol")
-        return sorted(rows, key=lambda values: (values[written], values[name]))
+            self._last = rows[-1][self._columns.index(key)]
+        places = [self._columns.index(name) for name in order]
+        return sorted(rows, key=lambda values: tuple(values[place] for place in places))
 
     def insert(self, statements: Sequence[bytes]) -> float:
         """Run the statements, spread over the connections. Returns the seconds taken."""
