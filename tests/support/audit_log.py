@@ -84,7 +84,8 @@ class LogMaker:
     def _append(self, drafts: Sequence[Draft], new_key: KeyRow | None = None) -> None:
         offsets = {draft.source.partition: draft.source.offset + 1 for draft in drafts if draft.source is not None}
         built = self._appender.build(drafts, offsets, self.now)
-        self.store.append(self.log, built, self.signer.key.key_id, new_key)
+        with self.store.appending(self.log, built, self.signer.key.key_id, new_key) as commit:
+            commit()
         self.now += _STEP
 
 
