@@ -56,6 +56,10 @@ class Settings(BaseSettings):
     audit_batch_records: int = Field(2000, ge=1, le=10_000, description="Most entries appended to the audit log in one transaction.")
     audit_checkpoint_entries: int = Field(1000, ge=1, description="Entries after which a checkpoint is signed at the latest.")
     audit_checkpoint_seconds: float = Field(10.0, gt=0, le=3600, description="Seconds after which new entries are under a checkpoint.")
+    audit_exports: Path = Field(
+        Path(".run/audit/exports"),
+        description="Folder where the job audit-retention writes a segment's bundle before its removal; it must last as long as the log.",
+    )
     audit_status_port: int = Field(0, ge=0, le=65535, description="Port of the audit consumer's health answers; 0 turns them off.")
     witness_url: str = Field("", description="Where the audit log finds its witness; empty: it has none.")
     witness_vkey: str = Field("", description="The witness's public key, a vkey or the path of a file with it.")

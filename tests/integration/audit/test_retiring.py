@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from corpactions.domain.audit.entry import SEGMENT, Content, parse
-from corpactions.domain.audit.merkle import leaf_hash
-from corpactions.domain.audit.records import Action, AuditRecord
 from corpactions.domain.audit.retention import Segment
 from corpactions.domain.errors import Fatal, Rejected
-from corpactions.persistence.audit_guards import guard_differences
 from corpactions.persistence.audit_holds import LegalHolds
 from corpactions.persistence.audit_retention import RetentionStore, retire
 from corpactions.ports.audit_retention import Bundle, RemovalRefused
 from tests.support.audit_database import AuditDatabase, audit_database
-from tests.support.audit_log import LogMaker
 from tests.support.audit_segments import BUNDLE, OLD, UNSEALED, YOUNG, fill
-from tests.support.signing import LOG
 
 YEAR = timedelta(days=365.25)
 
@@ -35,76 +29,9 @@ def database(endpoints: dict[str, Any]) -> Iterator[AuditDatabase]:
         yield made
 
 
-class Told:
-    """Stands for the audit topic and its consumer: what is told becomes an entry of the log."""
-
-    def __init__(self, maker: LogMaker) -> None:
-        self.records: list[AuditRecord] = []
-        self._maker = maker
-
-    def __call__(self, records: Sequence[AuditRecord]) -> None:
-        self.records += records
-        self._maker.add(
-            [
-                Content(record.record_id, record.action.value, record.actor, record.resource, None, None, {"reason": record.reason})
-                for record in records
-            ]
-        )
-
-
 def write(segment: Segment) -> Bundle:
     """Stands for the writer of bundles."""
     return Bundle(f"file:///bundles/{segment.first}", hashlib.sha256(str(segment.first).encode()).digest())
-
-
-@pytest.fixture(scope="module")
-def aged(endpoints: dict[str, Any]) -> Iterator[tuple[AuditDatabase, LogMaker]]:
-    """A real log: two segments from eight years ago and a few entries of today."""
-    with audit_database(endpoints) as made:
-        maker = LogMaker(made.engine("ca_audit"), now=datetime.now(UTC) - 8 * YEAR)
-        maker.grow(2 * SEGMENT - 1, batch=4096)
-        maker.now = datetime.now(UTC)
-        maker.grow(10)
-        yield made, maker
-
-
-def test_what_is_over_seven_years_old_goes_and_leaves_its_proof(aged: tuple[AuditDatabase, LogMaker]) -> None:
-    database, maker = aged
-    account = database.engine("ca_retention")
-    holds, store, tell = LegalHolds(account, "counsel"), RetentionStore(account, "ca_retention"), Told(maker)
-    last = leaf_hash(database.sql("SELECT body FROM audit_entries WHERE seq = %s", SEGMENT - 1)[0][0])
-    kept = {table: database.sql(f"CHECKSUM TABLE {table}") for table in ("audit_tiles", "audit_batches", "audit_keys")}
-    inside = database.sql("SELECT recorded_at FROM audit_entries WHERE seq = %s", SEGMENT)[0][0].replace(tzinfo=UTC)
-    hold = holds.place("case-1", "a letter", inside)
-
-    done = retire(store, write, lambda: True)
-    assert [(segment.first, segment.end) for segment in done.removed] == [(0, SEGMENT)]
-    assert [standing.waits_for for standing in done.standing] == ["the release of case-1"]
-    assert database.sql("SELECT MIN(seq), COUNT(*) FROM audit_entries") == [(SEGMENT, SEGMENT + 10)]
-    assert database.sql("SELECT first_seq, end_seq, last_hash FROM audit_removals") == [(0, SEGMENT, last)]
-    assert parse(database.sql("SELECT body FROM audit_entries WHERE seq = %s", SEGMENT)[0][0]).prev == last.hex()
-    assert {table: database.sql(f"CHECKSUM TABLE {table}") for table in kept} == kept
-    tell(store.untold())
-
-    holds.release("case-1", "the case is closed")
-    done = retire(store, write, lambda: True)
-    assert [segment.first for segment in done.removed] == [SEGMENT]
-    assert [standing.segment for standing in done.standing] == [None]
-    tell(store.untold())
-    assert store.untold() == [], "what the log has is not told again"
-    assert [(record.action, record.record_id) for record in tell.records] == [
-        (Action.HOLD_PLACED, f"hold:case-1:{hold.number}"),
-        (Action.SEGMENT_EXPORTED, f"export:{LOG}:0:{write_hash(0)}"),
-        (Action.SEGMENT_REMOVED, f"removal:{LOG}:0"),
-        (Action.HOLD_RELEASED, f"hold:case-1:{hold.number + 1}"),
-        (Action.SEGMENT_EXPORTED, f"export:{LOG}:{SEGMENT}:{write_hash(SEGMENT)}"),
-        (Action.SEGMENT_REMOVED, f"removal:{LOG}:{SEGMENT}"),
-    ]
-    assert guard_differences(account) == []
-
-
-def write_hash(first: int) -> str:
-    return hashlib.sha256(str(first).encode()).hexdigest()
 
 
 class TestARun:
