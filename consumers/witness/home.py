@@ -16,7 +16,8 @@ from corpactions.security.signing import FileSigner
 
 KEY: Final = "key.pem"
 BOOK: Final = "witness.db"
-VKEY: Final = "vkey"
+VKEY: Final = Path("public", "vkey")
+"""In a folder of its own, so that it can be shown to others without what is beside it."""
 
 
 def enter(folder: Path, name: str) -> tuple[SqliteBook, FileSigner]:
@@ -45,13 +46,14 @@ def enter(folder: Path, name: str) -> tuple[SqliteBook, FileSigner]:
 
 
 def show_vkey(folder: Path, signer: FileSigner) -> str:
-    """The witness's public key as verifiers need it; also left as a file beside the private one.
+    """The witness's public key as verifiers need it; also left as a file.
 
     Raises:
         Fatal: the name cannot be a key's, or the file cannot be written.
     """
     vkey = Key(signer.name, COSIGNATURE, signer.public_key).vkey
     try:
+        (folder / VKEY).parent.mkdir(exist_ok=True)
         (folder / VKEY).write_text(f"{vkey}\n")
     except OSError as error:
         raise Fatal(f"{folder / VKEY} cannot be written: {error.strerror}") from error

@@ -32,4 +32,5 @@ step ca_operator schemas register
 step root db accounts --passwords "$passwords" --only ca_migrator
 step ca_migrator db upgrade
 step root db accounts --passwords "$passwords"
+step ca_audit audit new-key --first --trusted "$CA_WITNESS_TRUSTED"
 step ca_operator securities load "$sample/securities.csv"

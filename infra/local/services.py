@@ -34,7 +34,7 @@ def client_environment(stack: Stack, account: str) -> dict[str, str]:
         "CA_GATEWAY_URL": f"http://{HOST}:{stack.ports.gateway}",
         "CA_AUDIT_TRUSTED_KEY": str(stack.run.witness_trusted),
         "CA_WITNESS_URL": f"http://{HOST}:{stack.ports.witness}",
-        "CA_WITNESS_VKEY": str(stack.run.witness / "vkey"),
+        "CA_WITNESS_VKEY": str(stack.run.witness / "public" / "vkey"),
     }
 
 

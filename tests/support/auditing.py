@@ -60,7 +60,7 @@ class Auditing:
             "CA_WITNESS_TRUSTED": str(trusted),
         }
         self.witness = Process("witness", "consumers.witness", environment, self.made.folder / "witness.log")
-        self.settings |= {"CA_WITNESS_URL": self.witness_url, "CA_WITNESS_VKEY": str(self.witness_store / "vkey")}
+        self.settings |= {"CA_WITNESS_URL": self.witness_url, "CA_WITNESS_VKEY": str(self.witness_store / "public" / "vkey")}
         self.made.wait("the witness answers", self._witness_answers, START_SECONDS)
         return self.witness
 

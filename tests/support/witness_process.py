@@ -46,7 +46,7 @@ class WitnessProcess:
 
     @property
     def vkey(self) -> str:
-        return (self.store / "vkey").read_text().strip()
+        return (self.store / "public" / "vkey").read_text().strip()
 
     def client(self) -> WitnessClient:
         """A client that knows its key."""

@@ -18,7 +18,7 @@ from tests.e2e.compose.composition import Composition
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(900), pytest.mark.xdist_group("compose")]
 
-PRODUCT = ("gateway", "lifecycle", "provision")
+PRODUCT = ("gateway", "lifecycle", "audit", "witness", "provision")
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_passwords_are_in_no_configuration_and_each_service_holds_its_own_alone(
     containers, passwords = composition.containers(), composition.passwords()
     configurations = json.dumps([containers[service] for service in PRODUCT])
     assert [name for name, password in passwords.items() if password in configurations] == []
-    for service, variable in (("gateway", "CA_PASSWORD_GATEWAY"), ("lifecycle", "CA_PASSWORD_WORKER")):
+    for service, variable in (("gateway", "CA_PASSWORD_GATEWAY"), ("lifecycle", "CA_PASSWORD_WORKER"), ("audit", "CA_PASSWORD_AUDIT")):
         assert composition.run("exec", "-T", service, "sh", "-c", "cat /run/secrets/*") == passwords[variable]
 
 
@@ -116,5 +116,5 @@ def test_passwords_are_made_once_and_only_their_owner_reads_them(tmp_path: Path)
     made = composition.passwords()
     composition.generate_passwords()
     assert composition.passwords() == made
-    assert len(set(made.values())) == 5
+    assert len(set(made.values())) == 7
     assert stat.S_IMODE(composition.env_file.stat().st_mode) == 0o600

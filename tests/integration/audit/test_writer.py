@@ -152,7 +152,7 @@ def test_checkpoints_are_signed_witnessed_and_kept_on_their_topic(log: Auditing,
     assert (checkpoint.origin, checkpoint.size) == (ORIGIN, 1_201)
     assert checkpoint.root == root_of([leaf_hash(body) for body in log.bodies()])
     assert signed_by(note, log.key, verify)
-    witness = read_key(str(log.witness_store / "vkey"), "vkey")
+    witness = read_key(str(log.witness_store / "public" / "vkey"), "vkey")
     assert witness is not None
     assert cosigned_at(note, witness, verify)
     assert log.rows("SELECT witnessed FROM audit_checkpoints WHERE size = 1201") == [(1,)]

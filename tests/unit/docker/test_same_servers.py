@@ -52,7 +52,22 @@ def test_each_service_gets_one_password_and_only_provisioning_all(composition: d
         "registry": set(),
         "mysql": set(),
         "provision": set(composition["secrets"]),
+        "witness": set(),
+        "audit": {"audit"},
         "gateway": {"gateway"},
         "lifecycle": {"worker"},
         "corpactions": {"operator"},
     }
+
+
+def test_the_witness_reaches_no_server_and_nobody_else_its_key(composition: dict[str, Any]) -> None:
+    services = composition["services"]
+    beside_it = {name for name, service in services.items() if set(service["networks"]) & set(services["witness"]["networks"])}
+    assert beside_it == {"witness", "audit", "gateway", "corpactions"}
+    assert _holders(services, "witness") == {"witness"}
+    assert _holders(services, "audit-keys") == {"provision", "audit"}
+    assert not [name for name in services["witness"].get("environment", {}) if "MYSQL" in name or "KAFKA" in name]
+
+
+def _holders(services: dict[str, Any], volume: str) -> set[str]:
+    return {name for name, service in services.items() if any(mount.split(":")[0] == volume for mount in service.get("volumes", []))}

@@ -26,8 +26,8 @@ def test_the_first_start_makes_key_and_book_and_the_next_finds_them(tmp_path: Pa
     again.close()
     assert same.public_key == signer.public_key
     assert Key.parse(home.show_vkey(folder, signer)) == Key(WITNESS, 4, signer.public_key)
-    assert (folder / "vkey").read_text() == home.show_vkey(folder, signer) + "\n"
-    assert sorted(file.name for file in folder.iterdir()) == ["key.pem", "vkey", "witness.db"]
+    assert (folder / "public" / "vkey").read_text() == home.show_vkey(folder, signer) + "\n"
+    assert sorted(file.name for file in folder.iterdir()) == ["key.pem", "public", "witness.db"]
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
@@ -62,7 +62,7 @@ def test_a_folder_that_cannot_be_made_or_written_stops_it(tmp_path: Path) -> Non
         home.enter(tmp_path / "file" / "below", WITNESS)
     book, signer = home.enter(tmp_path, WITNESS)
     book.close()
-    (tmp_path / "vkey").mkdir()
+    (tmp_path / "public").touch()
     with pytest.raises(Fatal, match="vkey cannot be written"):
         home.show_vkey(tmp_path, signer)
 
