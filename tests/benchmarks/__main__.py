@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import audit, budget, end_to_end, gateway, growth, recovery, serde, worker
+from tests.benchmarks import audit, audit_signing, budget, end_to_end, gateway, growth, recovery, serde, worker
 from tests.benchmarks.flame import Flames
 from tests.support.stack import servers
 
-ALONE: dict[str, Callable[[], None]] = {"serde": serde.measure, "worker.budget": budget.measure}
+ALONE: dict[str, Callable[[], None]] = {"serde": serde.measure, "worker.budget": budget.measure, "audit.signing": audit_signing.measure}
 ON_SERVERS: dict[str, Callable[[Mapping[str, Any], argparse.Namespace], None]] = {
     "gateway.single": lambda endpoints, options: gateway.measure(endpoints, "gateway.single", Flames(options.flame), quick=options.quick),
     "gateway.bulk": lambda endpoints, options: gateway.measure(endpoints, "gateway.bulk", Flames(options.flame), quick=options.quick),
