@@ -10,7 +10,16 @@ from collections.abc import Callable
 from operator import itemgetter
 from typing import Any, Final, NoReturn
 
-from corpactions.domain.audit.entry import FORMAT, canonical
+from corpactions.domain.audit.entry import (
+    ACTION_CHARACTERS,
+    ACTOR_CHARACTERS,
+    BODY_BYTES,
+    CODE_CHARACTERS,
+    FORMAT,
+    RECORD_ID_CHARACTERS,
+    RESOURCE_CHARACTERS,
+    canonical,
+)
 
 Decode = Callable[[bytes], Any]
 """The value of canonical JSON bytes; raises ValueError for bytes that are not canonical. :func:`decode` is the reference, ``serde.canonical`` the fast one."""
@@ -45,6 +54,12 @@ _SHAPES: Final = frozenset(
     for source in (dict, _NONE)
     for symbol in (str, _NONE)
 )
+_LIMITS: Final = (
+    ("action", ACTION_CHARACTERS),
+    ("actor", ACTOR_CHARACTERS),
+    ("record_id", RECORD_ID_CHARACTERS),
+    ("resource", RESOURCE_CHARACTERS),
+)
 _SOURCE: Final = {"offset": int, "partition": int, "topic": str}
 _SCALARS: Final = frozenset({str, int, bool, _NONE})
 
@@ -72,7 +87,37 @@ def fields_of(body: bytes, decode: Decode) -> Fields:
     if source is not None and {name: type(value) for name, value in source.items()} != _SOURCE:
         raise ValueError("source is not an offset, a partition and a topic")
     _refuse_floats(fields["detail"].values())
+    _check_lengths(body, fields)
+    if not body.isascii():
+        _check_names(fields)
     return fields
+
+
+def _check_lengths(body: bytes, fields: Fields) -> None:
+    if len(body) > BODY_BYTES:
+        raise ValueError(f"the body has {len(body)} bytes; at most {BODY_BYTES} are allowed")
+    for name, most in _LIMITS:
+        if not 0 < len(fields[name]) <= most:
+            raise ValueError(f"{name} has {len(fields[name])} characters; 1 to {most} are allowed")
+    record_id: str = fields["record_id"]
+    if not (record_id.isascii() and record_id.isprintable()):
+        raise ValueError("record_id is not printable ASCII")
+    for name in ("event_type", "symbol"):
+        code: str | None = fields[name]
+        if code is not None and not (len(code) <= CODE_CHARACTERS and code.isascii()):
+            raise ValueError(f"{name} is not at most {CODE_CHARACTERS} ASCII characters")
+
+
+def _check_names(value: Any) -> None:
+    """Refuse names beyond ASCII, which not all libraries sort alike."""
+    if isinstance(value, dict):
+        if not all(name.isascii() for name in value):
+            raise ValueError("a member's name is not ASCII")
+        value = value.values()
+    elif not isinstance(value, list):
+        return
+    for inner in value:
+        _check_names(inner)
 
 
 def decode(data: bytes) -> Any:

@@ -77,6 +77,8 @@ class RangeVerifier:
                 self._linked(seq, fields["prev"])
             if fields["seq"] != seq or fields["log"] != origin:
                 self._misplaced(seq, fields)
+            if seq and fields["action"] == "LOG_OPENED":
+                self._found.entry("sequence", seq, "LOG_OPENED stands where no log begins")
             if len(row) > 2 and columns_of(fields) != row[2:]:
                 self._columns(seq, fields, row[2:])
             if fields["recorded_at"] != time:
