@@ -7,18 +7,20 @@ asks once how far the log is and then keeps to that size.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from corpactions.domain.audit.bodies import COLUMNS
+from corpactions.domain.audit.merkle import HASH_BYTES, leaf_hash, root_of
 from corpactions.domain.audit.ranges import BatchRow, CheckpointNote
 from corpactions.domain.audit.removals import RemovedSegment
-from corpactions.domain.audit.tiles import WIDTH, TileId, encode_bundle
+from corpactions.domain.audit.tiles import WIDTH, TileId, encode_bundle, split
 from corpactions.persistence.audit_tiles import MissingTile, read_tile
 from corpactions.persistence.engine import Engine, translated
 from corpactions.ports.audit import LogRow
 
-__all__ = ["AuditReader", "EntryQuery", "LogEnds", "MissingTile"]
+__all__ = ["AuditReader", "EntryQuery", "LogEnds", "LogSource", "MissingTile"]
 
 Row = Sequence[Any]
 ROWS: Final = 2_000
@@ -161,6 +163,40 @@ class AuditReader:
         """A tile of any width, partial ones derived from what lies below. Raises MissingTile."""
         return read_tile(self._query, log_id, tile)
 
+    def tiles(self, log_id: int, tiles: Collection[TileId]) -> dict[TileId, bytes]:
+        """Those of the tiles that can be had; stored ones by one statement."""
+        if not tiles:
+            return {}
+        places = ",".join(f"({tile.level:d},{tile.index:d})" for tile in tiles)
+        rows = self._query(f"SELECT level,idx,hashes FROM audit_tiles WHERE log_id={log_id:d} AND (level,idx) IN ({places})")
+        stored = {(level, index): bytes(hashes) for level, index, hashes in rows}
+        found: dict[TileId, bytes] = {}
+        for tile in tiles:
+            if (full := stored.get((tile.level, tile.index))) is not None:
+                found[tile] = full[: tile.width * HASH_BYTES]
+            else:
+                with suppress(MissingTile):
+                    found[tile] = self.tile(log_id, tile)
+        return found
+
+    def roots(self, log_id: int, level: int, first: int, end: int) -> list[bytes]:
+        """The hashes ``first`` to ``end`` - 1 of a level above 0, from the stored tiles below; fewer when one is missing."""
+        where = f"log_id={log_id:d} AND level={level - 1:d} AND idx>={first:d} AND idx<{end:d}"
+        rows = self._query(f"SELECT idx,hashes FROM audit_tiles WHERE {where} ORDER BY idx")
+        return [root_of(split(bytes(hashes))) for number, (index, hashes) in enumerate(rows, first) if index == number]
+
+    def batches_of(self, log_id: int, numbers: Collection[int]) -> dict[int, BatchRow]:
+        """By entry, the batch that it is in."""
+        newest = f"SELECT first_seq FROM audit_batches WHERE log_id={log_id:d} AND first_seq<="
+        some = [f"(SELECT {number:d} AS seq,({newest}{number:d} ORDER BY first_seq DESC LIMIT 1) AS first)" for number in numbers]
+        if not some:
+            return {}
+        rows = self._query(
+            f"SELECT n.seq,{_BATCH} FROM ({' UNION ALL '.join(some)}) AS n JOIN audit_batches AS b ON b.log_id={log_id:d} AND b.first_seq=n.first"
+        )
+        found = {row[0]: _batch(row[1:]) for row in rows}
+        return {seq: batch for seq, batch in found.items() if batch.size > seq}
+
     def bundle(self, log_id: int, index: int, width: int = WIDTH) -> bytes:
         """The entries below a tile of level 0, as a bundle. Raises MissingTile when not all are there (removed, say)."""
         first = index * WIDTH
@@ -232,6 +268,32 @@ class AuditReader:
                     return rows
             finally:
                 connection.close()
+
+
+class LogSource:
+    """One log for ``domain.audit.page.PageVerifier``."""
+
+    def __init__(self, reader: AuditReader, log_id: int) -> None:
+        self._reader = reader
+        self._log_id = log_id
+
+    def tiles(self, tiles: Collection[TileId]) -> dict[TileId, bytes]:
+        """Those of the tiles that can be had."""
+        return self._reader.tiles(self._log_id, tiles)
+
+    def roots(self, level: int, first: int, end: int) -> list[bytes]:
+        """Hashes of a level above 0, from the stored tiles below."""
+        return self._reader.roots(self._log_id, level, first, end)
+
+    def rebuilt(self, tile: TileId) -> bytes | None:
+        """A tile of level 0 from the bodies."""
+        first = tile.index * WIDTH
+        bodies = [row[1] for row in self._reader.entries(self._log_id, first, first + tile.width)]
+        return b"".join(leaf_hash(body) for body in bodies) if len(bodies) == tile.width else None
+
+    def batches_of(self, numbers: Collection[int]) -> dict[int, BatchRow]:
+        """By entry, the batch that it is in."""
+        return self._reader.batches_of(self._log_id, numbers)
 
 
 def _batch(row: Row) -> BatchRow:
