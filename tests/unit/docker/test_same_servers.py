@@ -57,6 +57,7 @@ def test_each_service_gets_one_password_and_only_provisioning_all(composition: d
         "gateway": {"gateway"},
         "lifecycle": {"worker"},
         "corpactions": {"operator"},
+        "retention": {"retention"},
     }
 
 
