@@ -19,6 +19,9 @@ from corpactions.kafka.inspector import Inspector
 from corpactions.kafka.publisher import AsyncPublisher, PublisherConfig
 from corpactions.kafka.registry import Registry
 from corpactions.kafka.topics import AUDIT, EVENTS, subject_of
+from corpactions.persistence.audit_published import PublishedLog
+from corpactions.persistence.audit_verifications import AuditVerifications
+from corpactions.persistence.engine import Engine
 from corpactions.persistence.idempotency import WRITERS, MysqlReservations
 from corpactions.persistence.reading import MysqlEventReader, ping
 from corpactions.persistence.reservation_store import ReservationStore
@@ -27,11 +30,13 @@ from corpactions.ports.ambient import Clock, IdSource
 from corpactions.settings import Settings, load
 from corpactions.system import SystemClock, SystemIdSource
 from corpactions.telemetry import logs
+from corpactions.telemetry.metrics import Metrics
 from gateway.app import build_app
 from gateway.handler import LEASE_MARGIN_SECONDS, Handler, Ports
 from gateway.health import CHECK_SECONDS, Readiness
 from gateway.publishing import Codecs, KafkaEventPublisher
-from gateway.services import Services
+from gateway.services import Auditing, Services
+from gateway.verifying import Verifier
 
 DRAIN_SECONDS = 15
 """How long requests in flight may take to finish after SIGTERM: longer than MySQL's and the broker's limits together."""
@@ -44,8 +49,10 @@ SWITCH_SECONDS = 0.0005
 WARM_SECONDS = 2.0
 READERS = 4
 """Threads that read: MySQL answers a look-up in well under a millisecond, so these serve thousands of reads a second."""
-CONNECTIONS = READERS + 2 * WRITERS + 3
-"""One for each reader thread, two for each writer (it keeps one for itself), two for amendments, one for the health check."""
+AUDITORS = 2
+"""Threads that read the audit log: verifying a page takes the processor for some milliseconds, and announcements must not wait for many of them."""
+CONNECTIONS = READERS + AUDITORS + 2 * WRITERS + 3
+"""One for each thread that reads, two for each writer (it keeps one for itself), two for amendments, one for the health check."""
 
 
 def main() -> int:
@@ -113,6 +120,7 @@ async def open_services(settings: Settings, clock: Clock, ids: IdSource) -> Asyn
     reservations = MysqlReservations(ReservationStore(engine, settings.delivery_timeout_seconds + LEASE_MARGIN_SECONDS))
     reader = MysqlEventReader(engine, readers, lambda record: codecs.audit().decode(record), lambda value: codecs.events().decode(value))
     handler = Handler(Ports(reservations, reader, KafkaEventPublisher(publisher, codecs, topic), ids, clock))
+    audit = _auditing(engine, ids, clock)
     inspector = Inspector(settings.kafka_bootstrap)
     checks = {
         "mysql": lambda: probes.call(lambda: ping(engine)),
@@ -120,13 +128,19 @@ async def open_services(settings: Settings, clock: Clock, ids: IdSource) -> Asyn
         "registry": lambda: probes.call(codecs.events),
     }
     try:
-        yield Services(handler, reader, Readiness(checks, clock))
+        yield Services(handler, reader, Readiness(checks, clock), audit, Metrics(), clock)
     finally:
+        await asyncio.to_thread(audit.verifier.close)
         await publisher.close()
         await reservations.close()
-        for threads in (readers, probes):
+        for threads in (readers, audit.threads, probes):
             threads.close()
         engine.dispose()
+
+
+def _auditing(engine: Engine, ids: IdSource, clock: Clock) -> Auditing:
+    kept = AuditVerifications(engine)
+    return Auditing(Threads("auditors", AUDITORS), PublishedLog(engine), kept, Verifier(kept, ids, clock))
 
 
 async def _warm(codecs: Codecs) -> None:

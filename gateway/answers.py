@@ -15,6 +15,7 @@ from fastapi.responses import Response
 
 from corpactions.domain.audit.records import AuditRecord
 from corpactions.domain.identity import id_range
+from corpactions.persistence.audit_verifications import VerificationStep
 from corpactions.ports.events import EventPage, EventView, History, PageKey
 from corpactions.ports.reservations import Reservation
 from gateway.problems import FieldError, Refused, invalid
@@ -135,6 +136,22 @@ def _change(record: AuditRecord) -> dict[str, Any]:
         "code": record.code,
         "reason": record.reason,
         "correlation_id": record.correlation_id,
+    }
+
+
+def verification_document(step: VerificationStep, now: datetime) -> dict[str, Any]:
+    """A verification as it is shown at a time."""
+    report = step.document.get("report")
+    return {
+        "verification_id": step.verification_id,
+        "state": step.state_at(now),
+        "requested": step.document["requested"],
+        "started_at": step.document["started_at"],
+        "updated_at": step.at,
+        "progress": step.document["progress"],
+        "verified": report and report["verified"],
+        "error": step.document.get("error"),
+        "report": report,
     }
 
 

@@ -15,11 +15,11 @@ from gateway import errors
 from gateway.edge import Edge
 from gateway.express import Express
 from gateway.openapi import describe
-from gateway.routes import announcing, docs, health, reading
+from gateway.routes import announcing, audit_log, audit_verify, docs, health, metrics, reading
 from gateway.services import Services
 
 _DESCRIPTION = (
-    "Announce, amend, cancel and read corporate actions. Every mutation carries an Idempotency-Key and may be repeated with it at any time: it takes effect"
+    "Announce, amend, cancel and read corporate actions, and audit all of it. Every mutation of an event carries an Idempotency-Key and may be repeated with it at any time: it takes effect"
     " once. Errors are RFC 9457 problem documents with a stable code, the wrong values and what would mend them."
 )
 _GC_THRESHOLD = 50_000
@@ -53,7 +53,8 @@ def build_app(services: Callable[[], AbstractAsyncContextManager[Services]], ids
         lifespan=lifespan,
     )
     errors.install(app)
-    for router in (announcing.hot, announcing.router, reading.router, health.router, docs.router):
-        app.include_router(router)
+    for module in (announcing, reading, audit_verify, audit_log, health, metrics, docs):
+        app.include_router(module.router)
+    app.include_router(announcing.hot)
     describe(app)
     return Edge(Express(app, announcing.hot.routes), ids)

@@ -11,7 +11,8 @@ from gateway.problems import Code, Refused
 
 CORRELATION_HEADER = "ca-correlation-id"
 _HEADER = CORRELATION_HEADER.encode()
-_SAFE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
+_NO_STORE = (b"cache-control", b"no-store")
 MAX_IN_FLIGHT = 1_000
 """Requests in progress at once: at 2,000 a second and 5 ms each there are ten, so a thousand means that a dependency stands still."""
 
@@ -59,7 +60,10 @@ class Edge:
 def _marking(send: Send, correlation_id: bytes) -> Send:
     async def marked(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], (_HEADER, correlation_id), *_SAFE_HEADERS]
+            headers = [*message["headers"], (_HEADER, correlation_id), _NOSNIFF]
+            if not any(name == b"cache-control" for name, _ in headers):
+                headers.append(_NO_STORE)  # what may be kept says so itself
+            message["headers"] = headers
         await send(message)
 
     return marked

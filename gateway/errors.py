@@ -12,7 +12,8 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from corpactions.domain.errors import Rejected, Unavailable
-from gateway.problems import MEDIA_TYPE, Code, FieldError, Refused, invalid, unavailable
+from corpactions.persistence.audit_published import NotPublished
+from gateway.problems import MEDIA_TYPE, RETRY_SECONDS, Code, FieldError, Refused, invalid, unavailable
 
 _log = logging.getLogger(__name__)
 _BY_STATUS = {404: Code.NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED}
@@ -35,7 +36,8 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, HTTPException), "registered for that class"
         code = _BY_STATUS.get(error.status_code, Code.NOT_FOUND)
         detail = f"{request.method} is not for this address" if code is Code.METHOD_NOT_ALLOWED else "nothing is served at this address"
-        headers = {"Allow": ", ".join(_methods(request))} if code is Code.METHOD_NOT_ALLOWED else None
+        allowed = sorted({*_methods(request), *(error.headers or {}).get("Allow", "").split(", ")} - {""})
+        headers = {"Allow": ", ".join(allowed)} if code is Code.METHOD_NOT_ALLOWED else None
         return problem_response(Refused(code, f"{detail}; see /docs"), headers)
 
     async def on_parameters(_request: Request, error: Exception) -> Response:
@@ -47,7 +49,7 @@ def install(app: FastAPI) -> None:
 
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(RequestValidationError, on_parameters)
-    for kind in (Refused, Unavailable, Rejected, Exception):
+    for kind in (Refused, NotPublished, Unavailable, Rejected, Exception):
         app.add_exception_handler(kind, on_failure)
 
 
@@ -57,6 +59,8 @@ def failure_response(request: Request, error: Exception) -> Response:
         if error.code.status >= 500:
             _log.warning("%s", error, exc_info=error.__cause__)
         return problem_response(error)
+    if isinstance(error, NotPublished):
+        return problem_response(Refused(Code.NOT_PUBLISHED, error.reason, retry_after=RETRY_SECONDS if error.soon else None))
     if isinstance(error, Unavailable):
         _log.warning("%s", error)
         return problem_response(unavailable(error))
@@ -68,15 +72,15 @@ def failure_response(request: Request, error: Exception) -> Response:
     )
 
 
-def _methods(request: Request) -> list[str]:
+def _methods(request: Request) -> set[str]:
     """Every method that some operation takes at the request's address."""
     address = request.url.path.split("/")
-    found = set()
+    found: set[str] = set()
     for template, operations in request.app.openapi()["paths"].items():
         steps = template.split("/")
         if len(steps) == len(address) and all(step == given or step.startswith("{") for step, given in zip(steps, address, strict=True)):
             found |= {method.upper() for method in operations}
-    return sorted(found)
+    return found
 
 
 def _parameter_error(item: Mapping[str, object]) -> FieldError:

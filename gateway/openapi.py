@@ -11,11 +11,12 @@ from pydantic.json_schema import models_json_schema
 
 from corpactions.domain.terms import EventType
 from gateway.models.answers import Problem
+from gateway.models.audit import VerificationRequest
 from gateway.models.submission import Amendment, Bulk, Cancellation, DividendSubmission, MergerSubmission, StockSplitSubmission
 from gateway.problems import MEDIA_TYPE, Code, Refused
 
 _REF = "#/components/schemas/{model}"
-_BODIES = (DividendSubmission, StockSplitSubmission, MergerSubmission, Bulk, Amendment, Cancellation, Problem)
+_BODIES = (DividendSubmission, StockSplitSubmission, MergerSubmission, Bulk, Amendment, Cancellation, VerificationRequest, Problem)
 _SUBMISSIONS = {
     EventType.DIVIDEND: DividendSubmission,
     EventType.STOCK_SPLIT: StockSplitSubmission,
@@ -81,10 +82,26 @@ def body(schema: Mapping[str, Any] | str, examples: Mapping[str, Any], *paramete
     }
 
 
+def optional_body(schema: str, examples: Mapping[str, Any]) -> dict[str, Any]:
+    """The description of a body that may be left out, of a request without an idempotency key."""
+    described = body(schema, examples)
+    return {"requestBody": described["requestBody"] | {"required": False}, "parameters": [CORRELATION_PARAMETER]}
+
+
 def answer(model: type, description: str, example: object, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The description of a successful answer."""
     described = {name: {"description": text, "schema": {"type": "string"}} for name, text in (headers or {}).items()}
     return {"model": model, "description": description, "headers": described, "content": {"application/json": {"example": example}}}
+
+
+def content(media_type: str, description: str, example: object | None = None) -> dict[str, Any]:
+    """The description of a successful answer that is no JSON: text with an example, or bytes."""
+    shown: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}} if example is None else {"example": example}
+    described = {
+        "ETag": {"description": "For If-None-Match.", "schema": {"type": "string"}},
+        "Cache-Control": {"description": "How long it may be kept.", "schema": {"type": "string"}},
+    }
+    return {"description": description, "headers": described, "content": {media_type: shown}}
 
 
 def write_problems() -> dict[int | str, dict[str, Any]]:

@@ -46,6 +46,14 @@ async def read_document(request: Request, limit: int) -> Document:
     return Document(b"".join(parts))
 
 
+async def read_optional_document(request: Request, limit: int) -> Document:
+    """The request's JSON body; an empty object when there is none. Raises as :func:`read_document` does."""
+    length = _header(request, b"content-length", "0")
+    if length == "0" and not _headers(request, b"content-type") and not _headers(request, b"transfer-encoding"):
+        return Document(b"{}")
+    return await read_document(request, limit)
+
+
 def _too_large(limit: int) -> Refused:
     return Refused(
         Code.BODY_TOO_LARGE, f"the body has more than {limit} bytes; send fewer events in a request, or keep documents elsewhere"
@@ -109,10 +117,21 @@ def precondition_of(request: Request) -> Precondition | None:
 
 def event_id_of(given: str) -> str:
     """An event id from a path, in lower case. Raises Refused (422) when it is no UUID."""
-    event_id = given.lower()
-    if not EVENT_ID.fullmatch(event_id):
-        raise invalid([FieldError("/path/event_id", given, "is not a UUID", "send the event_id that the gateway answered")])
-    return event_id
+    return id_of(given, "event_id")
+
+
+def id_of(given: str, name: str) -> str:
+    """An id of the gateway's own from a path, in lower case. Raises Refused (422) when it is no UUID."""
+    found = given.lower()
+    if not EVENT_ID.fullmatch(found):
+        raise invalid([FieldError(f"/path/{name}", given, "is not a UUID", f"send the {name} that the gateway answered")])
+    return found
+
+
+def no_parameters(request: Request) -> None:
+    """Refuse (422) whatever stands in the query of an address that takes nothing there."""
+    if names := [name for name, _ in request.query_params.multi_items()]:
+        raise invalid([FieldError(f"/query/{name[:64]}", name, "is not a known parameter", "remove it") for name in names])
 
 
 def _headers(request: Request, name: bytes) -> list[str]:

@@ -6,9 +6,24 @@ from typing import NamedTuple
 
 from fastapi import Request
 
+from corpactions.persistence.audit_published import PublishedLog
+from corpactions.persistence.audit_verifications import AuditVerifications
+from corpactions.persistence.threads import Threads
+from corpactions.ports.ambient import Clock
 from corpactions.ports.events import EventReader
+from corpactions.telemetry.metrics import Metrics
 from gateway.handler import Handler
 from gateway.health import Readiness
+from gateway.verifying import Verifier
+
+
+class Auditing(NamedTuple):
+    """The audit log. Its parts wait for MySQL, so they are called on ``threads``."""
+
+    threads: Threads
+    log: PublishedLog
+    verifications: AuditVerifications
+    verifier: Verifier
 
 
 class Services(NamedTuple):
@@ -17,6 +32,9 @@ class Services(NamedTuple):
     handler: Handler
     reader: EventReader
     readiness: Readiness
+    audit: Auditing
+    metrics: Metrics
+    clock: Clock
 
 
 def services_of(request: Request) -> Services:

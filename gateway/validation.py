@@ -13,9 +13,11 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from corpactions.domain import fields
+from corpactions.domain.audit.entry import LARGEST_INTEGER
 from corpactions.domain.rules import Problem, problems_of
 from corpactions.domain.terms import EventType, Terms
 from corpactions.ports.reservations import Subject
+from gateway.models.audit import VerificationRequest
 from gateway.models.submission import (
     Amendment,
     Cancellation,
@@ -29,6 +31,7 @@ from gateway.models.submission import (
     Submission,
 )
 from gateway.problems import Code, FieldError, Refused, invalid
+from gateway.verifying import Wanted
 
 _SUBMISSION: TypeAdapter[DividendSubmission | StockSplitSubmission | MergerSubmission] = TypeAdapter(Submission)
 _PAYLOADS: dict[EventType, type[DividendPayload | StockSplitPayload | MergerPayload]] = {
@@ -196,6 +199,20 @@ def cancellation(document: Document) -> Cancellation:
         raise invalid(_field_errors(error, "", skip_tag=False)) from None
     _check_reason(model.reason)
     return model
+
+
+def verification_request(document: Document) -> Wanted:
+    """What is to be verified. Raises Refused: 422 with every wrong field."""
+    try:
+        model = VerificationRequest.model_validate(document.content)
+    except ValidationError as error:
+        raise invalid(_field_errors(error, "", skip_tag=False)) from None
+    for name, value in (("from", model.first), ("to", model.end)):
+        if value is not None and not 0 <= value <= LARGEST_INTEGER:
+            raise invalid([FieldError(f"/{name}", value, "is no number of an entry", "entries are numbered from 0")])
+    if model.end is not None and model.end <= model.first:
+        raise invalid([FieldError("/to", model.end, f"is not after from, which is {model.first}", "give a larger one, or leave it out")])
+    return Wanted(model.first, model.end)
 
 
 def _envelope(content: object, names: tuple[str, ...], known: Any) -> dict[str, Any]:
