@@ -43,7 +43,8 @@ class Trust:
 
     def name_of(self, origin: str) -> str | None:
         """The key name that a log belongs to; None for a log that is not known here."""
-        return next((key.name for key in self._pinned if _is_log_of(key.name, origin)), None)
+        names = [key.name for key in self._pinned]
+        return origin if origin in names else next((name for name in names if _is_log_of(name, origin)), None)
 
     def keys(self, name: str) -> list[Trusted]:
         """The keys trusted under a name, retired ones too."""

@@ -109,6 +109,12 @@ def test_what_is_no_statement_is_a_bad_request(witness: Witness, body: bytes) ->
     assert trusted(witness.keys(LOG)) == [(ONE.key.vkey, None)]
 
 
+def test_a_log_whose_name_looks_like_another_one_s_second_log_is_its_own(book: Book) -> None:
+    own = MemorySigner(f"{LOG}/2", 5)
+    trust = Trust([ONE.key, own.key], book, verify)
+    assert [trust.name_of(origin) for origin in (LOG, f"{LOG}/2", f"{LOG}/3", "else")] == [LOG, f"{LOG}/2", LOG, None]
+
+
 def test_only_keys_of_the_log_s_own_name_are_taken(witness: Witness) -> None:
     other = keys.state(1, "elsewhere", 0, MemorySigner("elsewhere"))
     assert hand_over(witness, other).status == 400
