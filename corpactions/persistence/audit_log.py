@@ -76,14 +76,22 @@ class MysqlAuditLogStore:
         """The newest row of ``audit_logs``; the first one is made here."""
         with begin(self._engine) as transaction:
             found = transaction.query("SELECT log_id,origin,predecessor FROM audit_logs ORDER BY log_id DESC LIMIT 1")
-            if not found:
-                transaction.run(f"INSERT INTO audit_logs (log_id,origin,opened_at) VALUES (1,{code(origin)},{moment(now)})")
-                transaction.commit()
-                return LogRow(1, origin, None)
+        if not found:
+            first = LogRow(1, origin, None)
+            self.open_log(first, now)
+            return first
         log_id, name, predecessor = found[0]
         if name != origin and not name.startswith(f"{origin}/"):
             raise Fatal(f"the database holds the log {name}, but CA_AUDIT_ORIGIN says {origin}; a log keeps its name for ever")
         return LogRow(log_id, name, None if predecessor is None else bytes(predecessor).decode())
+
+    def open_log(self, log: LogRow, now: datetime) -> None:
+        """Add a row of ``audit_logs``: from then on, writers write this one."""
+        with _appending(), begin(self._engine) as transaction:
+            predecessor = None if log.predecessor is None else log.predecessor.encode()
+            values = row(number(log.log_id), code(log.origin), moment(now), blob(predecessor))
+            transaction.run(bulk.insert("audit_logs", ("log_id", "origin", "opened_at", "predecessor")) + values)
+            transaction.commit()
 
     def begin_epoch(self, log: LogRow, owner: str, now: datetime) -> tuple[int, Head]:
         """Add the epoch first: from then on, whatever the writer before us still commits, it cannot begin another batch."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -20,6 +21,7 @@ from corpactions.domain.audit.notes import Checkpoint, Note, cosigned_at, signed
 from corpactions.kafka.inspector import Inspector
 from corpactions.security.published import read_key
 from corpactions.security.signing import verify
+from infra.local.services import COMMAND_LINE
 from tests.support.audit_records import AuditRecords, applied
 from tests.support.auditing import ORIGIN, Auditing, auditing
 from tests.support.product import product
@@ -231,6 +233,47 @@ def test_without_the_key_in_force_it_does_not_start(log: Auditing) -> None:
     stopped = log.start()
     log.made.wait("it refuses", lambda: not stopped.running)
     assert "key 1 of the log" in stopped.log()
+
+
+def test_a_new_log_goes_on_behind_a_damaged_one_and_takes_up_what_was_lost(log: Auditing, records: AuditRecords) -> None:
+    log.start_witness()
+    log.send(records.messages(0, 400))
+    writer = log.start()
+    log.wait_for_witness(401)
+    assert writer.stop() == 0
+    cut = log.rows("SELECT MAX(first_seq) FROM audit_batches")[0][0]
+    _as_if_never_written(log, cut)
+    environment = log.made.environment("ca_audit") | log.settings
+
+    def open_log(*arguments: str) -> str:
+        command = [str(COMMAND_LINE), "audit", "open-log", *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True).stdout
+
+    assert "nothing was changed" in open_log()
+    assert log.rows("SELECT COUNT(*) FROM audit_logs") == [(1,)]
+    assert f"opened {ORIGIN}/2 behind {ORIGIN}" in open_log("--yes")
+    log.start()
+    log.made.wait("the new log is written", lambda: log.rows("SELECT COUNT(*) FROM audit_entries WHERE log_id = 2") == [(401 - cut + 1,)])
+    first = parse(bytes(log.rows("SELECT body FROM audit_entries WHERE log_id = 2 AND seq = 0")[0][0]))
+    predecessor = Checkpoint.parse(Note.parse(first.content.detail["predecessor"].encode()).text)
+    assert (predecessor.origin, predecessor.size) == (ORIGIN, 401)
+    ids = Counter(row[0] for row in log.rows("SELECT record_id FROM audit_entries WHERE record_id NOT LIKE 'log:%'"))
+    assert ids == Counter(applied(number).record_id for number in range(400)), "nothing is lost and nothing is logged twice"
+    log.made.wait(
+        "the witness knows the new log",
+        lambda: log.rows("SELECT COUNT(*) > 0 FROM audit_checkpoints WHERE log_id = 2 AND witnessed = 1") == [(1,)],
+    )
+
+
+def test_a_log_in_use_is_not_replaced(log: Auditing) -> None:
+    log.start()
+    log.wait_for(1)
+    environment = log.made.environment("ca_audit") | log.settings
+    done = subprocess.run(
+        [COMMAND_LINE, "audit", "open-log", "--yes"], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert "stop every instance first" in done.stderr
 
 
 def _health(log: Auditing) -> dict[str, Any]:
