@@ -5,28 +5,24 @@ Invariant: a bundle is verified as it lies where it was written, by reading it a
 
 from __future__ import annotations
 
-import io
-import tarfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
+from corpactions.bootstrap.audit_bundle_files import check_bundle, new_bundle, opened
 from corpactions.bootstrap.audit_verification import newest_log
 from corpactions.bootstrap.mysql import build_engine
-from corpactions.domain.audit.bundle import CHECKPOINT, MANIFEST, Files, Manifest, bundles_for, tiles_for
-from corpactions.domain.audit.bundle_verification import BundleReport, verify_bundle
+from corpactions.domain.audit.bundle import CHECKPOINT, MANIFEST, Manifest, bundles_for, tiles_for
 from corpactions.domain.audit.keys import KeyPeriod, key_for, read_statement, walk
 from corpactions.domain.audit.notes import Key
-from corpactions.domain.audit.ranges import CheckpointNote, Rules
+from corpactions.domain.audit.ranges import CheckpointNote
 from corpactions.domain.audit.tiles import bundle_path, tile_path
 from corpactions.domain.errors import Fatal
 from corpactions.persistence.audit_reading import AuditReader, MissingTile
 from corpactions.ports.audit import LogRow
 from corpactions.security.published import read_key
 from corpactions.security.signing import verify
-from corpactions.serde.canonical import decode
 from corpactions.settings import Settings
 from corpactions.system import SystemClock
 
@@ -40,11 +36,6 @@ class Exported(NamedTuple):
     location: Path
     manifest: Manifest
     sha256: bytes
-
-
-class _Sink(Protocol):
-    def add(self, path: str, data: bytes) -> None:
-        """Write one file."""
 
 
 def export(reader: AuditReader, log: LogRow, span: tuple[int, int], target: Path, told: Told) -> Exported:
@@ -64,7 +55,7 @@ def export(reader: AuditReader, log: LogRow, span: tuple[int, int], target: Path
     first, end = _whole_batches(reader, log, span)
     checkpoint = _checkpoint(reader, log, end)
     try:
-        with _sink(target) as sink:
+        with new_bundle(target) as sink:
             digests: dict[str, str] = {}
             for path, data, entries in _contents(reader, log, (first, end), checkpoint):
                 sink.add(path, data)
@@ -110,11 +101,6 @@ def export_segment(settings: Settings, log_id: int, first: int, end: int, folder
     return str(target), exported.sha256
 
 
-def check_bundle(files: Files, trusted: Key, witness: Key | None) -> BundleReport:
-    """Verify a bundle with nothing but these keys."""
-    return verify_bundle(files, Rules(trusted.name, (), verify, decode, witness), trusted)
-
-
 def own_key(reader: AuditReader) -> Key:
     """The first key of the log's own history. Raises Fatal when there is none."""
     history = reader.key_history()
@@ -130,81 +116,6 @@ def history_of(reader: AuditReader) -> tuple[KeyPeriod, ...]:
         return walk([statement for _, statement, _ in reader.key_history()], own_key(reader), verify)
     except ValueError as error:
         raise Fatal(f"the log's key history does not hold together: {error}") from error
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[Files]:
-    """The files of a bundle, from a folder or a tar archive. Raises Fatal when it is neither."""
-    try:
-        if path.is_dir():
-            yield _Folder(path)
-            return
-        with tarfile.open(path) as archive:
-            yield _Tar(archive)
-    except (OSError, tarfile.TarError) as error:
-        raise Fatal(f"{path} is no folder and no tar archive that can be read: {error}") from error
-
-
-class _Folder:
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._names = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if not file.is_dir()}
-
-    def names(self) -> set[str]:
-        return self._names
-
-    def read(self, path: str) -> bytes:
-        if path not in self._names:
-            raise KeyError(path)
-        return (self._folder / path).read_bytes()
-
-
-class _Tar:
-    def __init__(self, archive: tarfile.TarFile) -> None:
-        self._archive = archive
-        self._members = {member.name.removeprefix("./"): member for member in archive.getmembers() if not member.isdir()}
-
-    def names(self) -> set[str]:
-        return set(self._members)
-
-    def read(self, path: str) -> bytes:
-        file = self._archive.extractfile(self._members[path]) if self._members[path].isreg() else None
-        return b"" if file is None else file.read()
-
-
-class _FolderSink:
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def add(self, path: str, data: bytes) -> None:
-        file = self._folder / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(data)
-
-
-class _TarSink:
-    def __init__(self, archive: tarfile.TarFile) -> None:
-        self._archive = archive
-
-    def add(self, path: str, data: bytes) -> None:
-        member = tarfile.TarInfo(path)
-        member.size, member.mode = len(data), 0o644
-        self._archive.addfile(member, io.BytesIO(data))
-
-
-@contextmanager
-def _sink(target: Path) -> Iterator[_Sink]:
-    """Where files are put; under another name until it is whole."""
-    if target.exists():
-        raise Fatal(f"{target} is there already; give a name that is not")
-    draft = target.with_name(f".{target.name}.part")
-    if target.suffix == ".tar":
-        with tarfile.open(draft, "x") as archive:
-            yield _TarSink(archive)
-    else:
-        draft.mkdir(parents=True)
-        yield _FolderSink(draft)
-    draft.rename(target)
 
 
 def _contents(reader: AuditReader, log: LogRow, span: tuple[int, int], checkpoint: CheckpointNote) -> Iterator[tuple[str, bytes, int]]:

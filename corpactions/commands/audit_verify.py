@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from corpactions.commands.audit_options import AsJson, KeyOption, chosen_log, trusted_key
+from corpactions.commands.audit_options import AsJson, KeyOption, chosen_log, progress, trusted_key
 from corpactions.domain.errors import Fatal
 
 if TYPE_CHECKING:
@@ -53,7 +51,7 @@ def verify(
     request = Request(trusted_key(settings, key), chosen_log.get(), first, end, _since(since), processes, left_out)
     keeper = None if state is None else _keeper(state, settings, request)
     try:
-        with _progress(shown=not as_json) as told:
+        with progress("verifying", shown=not as_json) as told:
             report = verify_log(settings, request, told, keeper)
     except KeyboardInterrupt:
         print("interrupted" + (f"; the same command goes on from what {state} holds" if state else ""), file=sys.stderr)
@@ -87,23 +85,6 @@ def _keeper(path: Path, settings: Settings, request: Request) -> Keeper:
     }
     file = StateFile(path, question)
     return Keeper(file.load(), file.keep)
-
-
-@contextmanager
-def _progress(*, shown: bool) -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal's standard error; nothing elsewhere."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("verifying"), BarColumn(), MofNCompleteColumn(), TextColumn("entries"), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not (shown and console.is_terminal)) as progress:
-        task = progress.add_task("verifying", total=None)
-
-        def told(count: int, total: int) -> None:
-            progress.update(task, advance=count, total=total)
-
-        yield told
 
 
 def _print(report: Report) -> None:

@@ -68,7 +68,7 @@ def check_own_entries(
             found.entry("sequence", 0, f"a log begins with LOG_OPENED, this one with {action[:32]}")
         elif detail.get("predecessor") != predecessor:
             found.add("columns", f"log {origin}", "the stored predecessor is not what its first entry says", seq=0)
-        elif trust.periods and not any(period.key.vkey == detail.get("key") for period in trust.periods):
+        elif trust.periods and trust.periods[0].number == 1 and not any(period.key.vkey == detail.get("key") for period in trust.periods):
             found.entry("key", 0, "the log was opened by a key that is none of its history")
     for period in trust.periods:
         if period.number == 1 or period.log_origin != origin or period.from_seq == 0:
