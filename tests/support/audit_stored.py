@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from corpactions.domain.audit import keys
 from corpactions.domain.audit.appending import Appender, Built, Head
 from corpactions.domain.audit.batch import offsets_text
-from corpactions.domain.audit.bodies import columns_of, decode
+from corpactions.domain.audit.bodies import columns_of
 from corpactions.domain.audit.entry import SEGMENT, Content, Draft, Source
 from corpactions.domain.audit.findings import Findings
 from corpactions.domain.audit.joining import Joiner
@@ -19,6 +18,7 @@ from corpactions.domain.audit.ranges import BatchRow, CheckpointNote, Range, Ran
 from corpactions.domain.audit.tiles import Edge
 from corpactions.domain.audit.verification import RangeVerifier
 from corpactions.security.signing import verify
+from corpactions.serde.canonical import decode, encode
 from tests.support.signing import LOG, WITNESS, MemorySigner
 
 START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -34,6 +34,10 @@ class StoredLog(NamedTuple):
     batches: list[BatchRow]
     tiles: dict[tuple[int, int], bytes]
     notes: list[CheckpointNote]
+
+    def copy(self) -> StoredLog:
+        """Another one with the same rows, to be changed."""
+        return StoredLog([list(entry) for entry in self.entries], list(self.batches), dict(self.tiles), list(self.notes))
 
     @property
     def size(self) -> int:
@@ -60,21 +64,23 @@ def rules(signer: MemorySigner | None = None) -> Rules:
     return Rules(LOG, (KeyPeriod(1, LOG, 0, key),), verify, decode, WITNESS_SIGNER.cosigning_key)
 
 
-def stored_log(sizes: Sequence[int], signer: MemorySigner | None = None, start: datetime = START) -> StoredLog:
-    """A log of batches of these sizes, a second apart, each under a witnessed checkpoint."""
+def stored_log(
+    sizes: Sequence[int], signer: MemorySigner | None = None, start: datetime = START, step: timedelta = STEP, witness_delay: int = 1
+) -> StoredLog:
+    """A log of batches of these sizes, ``step`` apart, each under a checkpoint that is witnessed ``witness_delay`` seconds later."""
     signer = signer or MemorySigner(LOG, 1)
-    appender = Appender(Head(LOG, Edge()), 1, signer.sign)
+    appender = Appender(Head(LOG, Edge()), 1, signer.sign, encode)
     log = StoredLog([], [], {}, [])
     now, seq = start, 0
     for count in sizes:
         drafts = [draft(seq + number) for number in range(count)]
         offsets = {item.source.partition: item.source.offset + 1 for item in drafts if item.source is not None}
-        _store(log, appender.build(drafts, offsets, now), signer, now)
-        now, seq = now + STEP, seq + count
+        _store(log, appender.build(drafts, offsets, now), signer, int(now.timestamp()) + witness_delay)
+        now, seq = now + step, seq + count
     return log
 
 
-def _store(log: StoredLog, built: Built, signer: MemorySigner, now: datetime) -> None:
+def _store(log: StoredLog, built: Built, signer: MemorySigner, witnessed_at: int) -> None:
     batch = built.batch
     for entry in built.entries:
         log.entries.append([entry.seq, entry.body, *columns_of(decode(entry.body))])
@@ -86,18 +92,25 @@ def _store(log: StoredLog, built: Built, signer: MemorySigner, now: datetime) ->
     )
     log.tiles.update({(tile.level, tile.index): hashes for tile, hashes in built.tiles})
     note = sign_note(Checkpoint(LOG, batch.size, batch.tree_root).text(), signer)
-    witnessed = add_signature(note, cosign(note, WITNESS_SIGNER, int(now.timestamp()) + 1))
+    witnessed = add_signature(note, cosign(note, WITNESS_SIGNER, witnessed_at))
     log.notes.append(CheckpointNote("checkpoint", batch.size, witnessed.encode(), cosigned=True))
 
 
 def draft(seq: int) -> Draft:
-    """An entry to be."""
+    """An entry to be; the first opens the log."""
+    if seq == 0:
+        return Draft(
+            Content(
+                f"log:{LOG}", "LOG_OPENED", "audit-log", f"log:{LOG}", None, None, {"key": MemorySigner().key.vkey, "predecessor": None}
+            ),
+            None,
+        )
     detail = {"after": "COMPLETED", "flags": ["ä", 'quote"'], "revision": seq, "cause": {"offset": seq, "partition": 0, "topic": "events"}}
     content = Content(f"id:{seq}", "APPLIED", "feed", f"event:{seq // 2}", "DIVIDEND", None if seq % 7 == 0 else f"S{seq % 5}", detail)
-    return Draft(content, None if seq == 0 else Source(TOPIC, seq % 3, seq // 3))
+    return Draft(content, Source(TOPIC, seq % 3, seq // 3))
 
 
-def verified(log: StoredLog, by: Rules | None = None, ends: Sequence[int] = ()) -> Findings:
+def verified(log: StoredLog, by: Rules | None = None) -> Findings:
     """What the verification of the whole log finds, segment by segment."""
     by = by or rules()
     joiner = Joiner(by, lambda level, index: log.tiles.get((level, index)))
@@ -115,8 +128,3 @@ def results(log: StoredLog, by: Rules) -> list[RangeResult]:
         verifier.feed([tuple(entry) for entry in log.entries if first <= entry[0] < end])
         done.append(verifier.finish())
     return done
-
-
-def periods(*signers: MemorySigner) -> tuple[KeyPeriod, ...]:
-    """The history of one key."""
-    return keys.walk([keys.state(1, LOG, 0, signers[0]).encode()], signers[0].key, verify)
