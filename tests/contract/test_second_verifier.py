@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -27,30 +25,17 @@ from tests.support.audit_breaks import (
     honest,
     listed,
 )
-from tests.support.audit_bundles import ORIGIN, WITNESS_SIGNER, WITNESS_VKEY, Files, SeedSigner, log_signer, log_vkey
-
-VERIFIER = Path(__file__).parents[1] / "verifier" / "verify.mjs"
-
-
-class Told(NamedTuple):
-    status: int
-    lines: list[str]
-
-    @property
-    def places(self) -> set[str]:
-        """Of each finding its check and its place."""
-        return {": ".join(line.split(": ")[:2]) for line in self.lines}
+from tests.support.audit_bundles import ORIGIN, WITNESS_SIGNER, WITNESS_VKEY, Files, log_signer, log_vkey, seed_signer
+from tests.support.second_verifier import Told, second_verdict
+from tests.support.signing import MemorySigner
 
 
-def verified(folder: Path, files: Files, *, key: int = 1, witness: str = WITNESS_VKEY) -> Told:
-    """Run the second verifier on these files."""
+def verified(folder: Path, files: Files, *, key: int = 1) -> Told:
+    """What the second verifier says of these files."""
     for path, data in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(data)
-    command = ["node", str(VERIFIER), str(folder), "--key", log_vkey(key), "--witness", witness]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.stderr == ""
-    return Told(done.returncode, done.stdout.splitlines())
+    return second_verdict(folder, log_vkey(key), WITNESS_VKEY)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +89,7 @@ def test_a_batch_that_is_signed_wrongly_or_says_what_is_not_so_is_found(tmp_path
     assert all(place in expected or place.startswith("batch: entry 5") for place in told.places), told.lines
 
 
-def checkpoint(signer: SeedSigner, witness: SeedSigner | None, at: int = COSIGNED) -> Break:
+def checkpoint(signer: MemorySigner, witness: MemorySigner | None, at: int = COSIGNED) -> Break:
     def break_(files: Files) -> Files:
         note = sign_note(Note.parse(files["checkpoint"]).text, signer)
         if witness is not None:
@@ -120,7 +105,7 @@ def checkpoint(signer: SeedSigner, witness: SeedSigner | None, at: int = COSIGNE
         checkpoint(log_signer(1), WITNESS_SIGNER),
         checkpoint(STRANGER, WITNESS_SIGNER),
         checkpoint(log_signer(2), None),
-        checkpoint(log_signer(2), SeedSigner(WITNESS_SIGNER.name, b"v" * 32)),
+        checkpoint(log_signer(2), seed_signer(WITNESS_SIGNER.name, b"v")),
     ],
     ids=["the key before", "a stranger", "no witness", "another witness"],
 )

@@ -14,7 +14,8 @@ from typing import Any
 from corpactions.domain.audit.entry import Encode, canonical
 from corpactions.domain.audit.notes import Note, sign_note
 from corpactions.domain.audit.tiles import decode_bundle, encode_bundle
-from tests.support.audit_bundles import ORIGIN, Files, GrownLog, SeedSigner, log_signer, log_vkey, record, with_manifest
+from tests.support.audit_bundles import ORIGIN, Files, GrownLog, log_signer, log_vkey, record, seed_signer, with_manifest
+from tests.support.signing import MemorySigner
 
 Break = Callable[[Files], Files]
 START = datetime(2026, 11, 24, 9, tzinfo=UTC)
@@ -22,7 +23,7 @@ COSIGNED = int(START.timestamp()) + 30
 SIZE = 600
 ROTATED_AT = 260
 BOUNDARIES = [0, 1, 60, 160, ROTATED_AT, 300, 400, 512, SIZE]
-STRANGER = SeedSigner(ORIGIN, b"s" * 32)
+STRANGER = seed_signer(ORIGIN, b"s")
 ENTRIES_0, ENTRIES_1, ENTRIES_2 = "tile/entries/000", "tile/entries/001", "tile/entries/002.p/88"
 EDGE_0, EDGE_1 = "tile/0/002.p/88", "tile/1/000.p/2"
 
@@ -231,7 +232,7 @@ CHEATED: dict[str, tuple[Encode, set[str]]] = {
 }
 
 
-def signed_again(path: str, old: str, new: str, signer: SeedSigner) -> Break:
+def signed_again(path: str, old: str, new: str, signer: MemorySigner) -> Break:
     """A batch note with another text and a good signature of the signer."""
 
     def break_(files: Files) -> Files:

@@ -10,46 +10,37 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from corpactions.domain.audit import keys
 from corpactions.domain.audit.appending import Appender, Head
 from corpactions.domain.audit.batch import Batch
 from corpactions.domain.audit.entry import OWN_ACTOR, Content, Draft, Encode, Source, canonical, time_text
 from corpactions.domain.audit.merkle import leaf_hash, root_of
-from corpactions.domain.audit.notes import COSIGNATURE, ED25519, Checkpoint, Key, Note, add_signature, cosign, plain_signature, sign_note
+from corpactions.domain.audit.notes import Checkpoint, Note, add_signature, cosign, plain_signature, sign_note
 from corpactions.domain.audit.tiles import WIDTH, Edge, TileId, bundle_path, edge_shape, encode_bundle, tile_path, tiles_of
+from tests.support.signing import LOG, WITNESS, MemorySigner
 
 Files = dict[str, bytes]
 """A bundle: contents by path."""
-ORIGIN = "corporate-actions/audit"
+ORIGIN = LOG
 TOPIC = "corporate-actions-audit"
-WITNESS = "corporate-actions/witness"
 
 
-class SeedSigner:
-    """An Ed25519 key from a seed that everyone knows, for vectors alone."""
-
-    def __init__(self, name: str, seed: bytes) -> None:
-        self.name = name
-        self._key = Ed25519PrivateKey.from_private_bytes(seed)
-        self.public_key = self._key.public_key().public_bytes_raw()
-
-    def sign(self, message: bytes) -> bytes:
-        return self._key.sign(message)
+def seed_signer(name: str, letter: bytes) -> MemorySigner:
+    """The key whose seed is 32 times this byte, as the published vectors have it."""
+    return MemorySigner(name, int.from_bytes(letter * 32, "big"))
 
 
-def log_signer(number: int) -> SeedSigner:
+def log_signer(number: int) -> MemorySigner:
     """Key ``number`` of the log; its seed is 32 times this byte."""
-    return SeedSigner(ORIGIN, bytes([number]) * 32)
-
-
-WITNESS_SIGNER = SeedSigner(WITNESS, b"w" * 32)
-WITNESS_VKEY = Key(WITNESS, COSIGNATURE, WITNESS_SIGNER.public_key).vkey
+    return seed_signer(ORIGIN, bytes([number]))
 
 
 def log_vkey(number: int) -> str:
-    return Key(ORIGIN, ED25519, log_signer(number).public_key).vkey
+    return log_signer(number).key.vkey
+
+
+WITNESS_SIGNER = seed_signer(WITNESS, b"w")
+WITNESS_VKEY = WITNESS_SIGNER.cosigning_key.vkey
 
 
 class Logged(NamedTuple):
@@ -73,7 +64,7 @@ class GrownLog:
         self.add([own("LOG_OPENED", f"log:{ORIGIN}", {"key": log_vkey(1), "predecessor": None}), *more], at, offsets or {})
 
     @property
-    def signer(self) -> SeedSigner:
+    def signer(self) -> MemorySigner:
         """The key in use."""
         return log_signer(len(self.statements))
 
