@@ -18,11 +18,12 @@ from corpactions.domain.audit.merkle import leaf_hash
 from corpactions.kafka.inspector import Inspector
 from corpactions.kafka.reader import TopicReader
 from corpactions.kafka.registry import Registry
+from corpactions.persistence.audit_guards import install, triggers
 from corpactions.serde.audit import AuditCodec
 from corpactions.system import SystemClock
 from tests.support.audit_database import AuditDatabase, audit_database
 from tests.support.audit_log import LogMaker
-from tests.support.signing import LOG
+from tests.support.signing import LOG, MemorySigner
 
 COMMAND = Path(sys.executable).parent / "corpactions"
 EIGHT_YEARS = timedelta(days=8 * 365.25)
@@ -38,6 +39,9 @@ class World:
         self._prefix = prefix
         self._topic = f"{prefix}corporate-actions-audit"
         self.maker = LogMaker(database.engine("ca_audit"), now=datetime.now(UTC) - EIGHT_YEARS)
+
+    def grow(self) -> None:
+        """Two segments eight years ago and a few entries now."""
         self.maker.grow(2 * SEGMENT - 1, batch=4096)
         self.maker.now = datetime.now(UTC)
         self.maker.grow(10)
@@ -94,9 +98,60 @@ class World:
 
 
 @pytest.fixture
-def world(endpoints: dict[str, Any], topics: str, tmp_path: Path) -> Iterator[World]:
+def fresh(endpoints: dict[str, Any], topics: str, tmp_path: Path) -> Iterator[World]:
+    """The log has just been opened."""
     with audit_database(endpoints) as database:
         yield World(endpoints, database, topics, tmp_path / "bundles")
+
+
+@pytest.fixture
+def world(fresh: World) -> World:
+    fresh.grow()
+    return fresh
+
+
+def overwrite(world: World, seq: int, body: bytes) -> None:
+    """As an administrator who takes the guard away for a moment."""
+    database = world.database
+    guard = next(trigger for trigger in triggers() if (trigger.table, trigger.event) == ("audit_entries", "UPDATE"))
+    database.sql(f"DROP TRIGGER {guard.name}")
+    database.sql("UPDATE audit_entries SET body = %s WHERE seq = %s", body, seq)
+    install(database.root, database.name)
+
+
+def test_nothing_goes_without_a_bundle_that_verifies_with_a_key_from_outside(world: World) -> None:
+    untrusted = world.command("jobs", "run", "audit-retention", CA_AUDIT_TRUSTED_KEY="")
+    assert (untrusted.returncode, untrusted.stdout) == (4, "")
+    assert "CA_AUDIT_TRUSTED_KEY is not set" in untrusted.stderr
+    other = world.command("jobs", "run", "audit-retention", CA_AUDIT_TRUSTED_KEY=MemorySigner(LOG, 9).key.vkey)
+    assert (other.returncode, other.stdout) == (4, "")
+    assert "does not verify" in other.stderr
+    body = world.body(77)
+    overwrite(world, 77, body.replace(b"COMPLETED", b"CANCELLED"))
+    damaged = world.command("jobs", "run", "audit-retention")
+    assert (damaged.returncode, damaged.stdout) == (4, "")
+    assert "does not verify" in damaged.stderr
+    assert "entry 77" in damaged.stderr
+    assert world.database.sql("SELECT COUNT(*) FROM audit_entries") == [(2 * SEGMENT + 10,)]
+    assert world.database.sql("SELECT * FROM audit_exports") == world.database.sql("SELECT * FROM audit_removals") == []
+    assert world.told() == []
+
+
+def test_holds_say_what_is_wrong_with_a_command(fresh: World) -> None:
+    place = ("audit", "holds", "place", "--reason", "a letter", "--actor", "counsel")
+    for arguments, status, said in (
+        (("case/1",), 2, "is no name"),
+        (("case-1", "--from", "2026-01-01"), 2, "is no time with its zone"),
+        (("case-1", "--from", "2026-01-02T00:00:00Z", "--to", "2026-01-01T00:00:00Z"), 1, "empty_period"),
+        (("case-1", "--reason", "two\nlines"), 2, "is not 1 to 512 characters on one line"),
+    ):
+        done = fresh.command(*place, *arguments)
+        assert (done.returncode, said in " ".join(done.stderr.replace("│", " ").split())) == (status, True), done.stderr
+    away = fresh.command(*place, "case-1", "--json", CA_KAFKA_BOOTSTRAP="127.0.0.1:9", CA_DELIVERY_TIMEOUT_SECONDS="1")
+    assert away.returncode == 0
+    assert json.loads(away.stdout)["told"] is False
+    assert "the next run of the job audit-retention does it" in away.stderr
+    assert [hold["name"] for hold in fresh.run("audit", "holds", "list")] == ["case-1"]
 
 
 def test_seven_years_later(world: World) -> None:
