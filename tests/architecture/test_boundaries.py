@@ -9,8 +9,12 @@ from pathlib import Path
 from corpactions.domain import errors
 from tests.architecture.sources import PRODUCT, ROOT, SERVICES, sources
 
-OFFSET_COMMITS = {"corpactions/kafka/worker.py": {"self._source"}, "corpactions/kafka/source.py": {"self._consumer"}}
-"""The loop decides, its adapter sends."""
+OFFSET_COMMITS = {
+    "corpactions/kafka/worker.py": {"self._source"},
+    "corpactions/kafka/source.py": {"self._consumer"},
+    "consumers/audit/writer.py": {"self._parts.source"},
+}
+"""The loop decides, its adapter sends; the audit log's writer commits only so that its lag can be seen."""
 PORT_COMMITS = {"consumers/lifecycle/handler.py": {"transaction"}}
 """The handler ends a transaction of ``ports.lifecycle``; what that means is the unit of work's business."""
 
