@@ -125,3 +125,9 @@ def test_a_rewritten_log_with_its_own_keys_is_refused_for_want_of_the_pinned_one
     files = listed({**honest(), **keys, "checkpoint": add_signature(forged, cosign(forged, WITNESS_SIGNER, COSIGNED)).encode()})
     told = verified(tmp_path, files)
     assert (told.status, told.places) == (1, {"key: key 2", "key: key history"})
+
+
+@pytest.mark.parametrize("key", ["", "no vkey", log_vkey(1).replace("97662e28", "97662e29"), WITNESS_VKEY])
+def test_a_key_that_is_none_of_a_log_is_no_verdict(tmp_path: Path, key: str) -> None:
+    with pytest.raises(ValueError, match="error: "):
+        second_verdict(tmp_path, key)

@@ -22,8 +22,10 @@ class Told(NamedTuple):
 
 
 def second_verdict(folder: Path, key: str, witness: str | None = None) -> Told:
-    """Run it with these vkeys pinned."""
+    """Run it with these vkeys pinned; raises ValueError with its message when it gives no verdict."""
     command = ["node", str(PROGRAM), str(folder), "--key", key, *(["--witness", witness] if witness else [])]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode not in {0, 1}:
+        raise ValueError(done.stderr)
     assert done.stderr == ""
     return Told(done.returncode, done.stdout.splitlines())
