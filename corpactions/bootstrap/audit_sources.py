@@ -90,7 +90,7 @@ def published(settings: Settings, origin: str, found: Findings) -> list[Checkpoi
         if record.value is None:
             found.add("checkpoint", f"checkpoint {size}", "it was deleted from its topic", seq=int(size), found_by="topic")
         else:
-            notes[int(size)] = CheckpointNote("topic", int(size), record.value, cosigned=False)
+            notes[int(size)] = CheckpointNote("topic", int(size), record.value, cosigned=None)
     return [notes[size] for size in sorted(notes)]
 
 

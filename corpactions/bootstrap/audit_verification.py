@@ -15,6 +15,7 @@ from corpactions.bootstrap.audit_ranges import Plan, verify_ranges
 from corpactions.bootstrap.audit_report import Keeper, Report, Request
 from corpactions.bootstrap.mysql import build_engine
 from corpactions.domain.audit.claims import read_claim
+from corpactions.domain.audit.deeds import ACTIONS, check_deeds
 from corpactions.domain.audit.entry import SEGMENT
 from corpactions.domain.audit.findings import Finding, Findings
 from corpactions.domain.audit.joined import Joined
@@ -25,7 +26,7 @@ from corpactions.domain.audit.peaks import Peaks
 from corpactions.domain.audit.ranges import CheckpointNote, Claim, Rules
 from corpactions.domain.audit.removals import RemovedSegment, check_removal
 from corpactions.domain.audit.tiles import TileTree
-from corpactions.domain.audit.trust import Trust, check_own_entries, establish
+from corpactions.domain.audit.trust import Trust, check_added, check_own_entries, establish
 from corpactions.domain.errors import Fatal, Unavailable
 from corpactions.persistence.audit_guards import guard_differences
 from corpactions.persistence.audit_reading import AuditReader, LogEnds, MissingTile
@@ -100,7 +101,9 @@ class _Verification:
         """Ask what others know, then see how far the log is and which keys to trust."""
         self._ask_others()
         self._ends = self._reader.ends(self._log.log_id)
-        self._statements = [statement for _, statement, _ in self._reader.key_history()]
+        history = self._reader.key_history()
+        self._statements = [statement for _, statement, _ in history]
+        self._added = {number: at for number, _, at in history}
         self._trust = establish(self._statements, self._request.trusted, verify, self._found)
         self._rules = Rules(self._log.origin, self._trust.periods, None if self._left_out("signatures") else verify, decode, self._witness)
         if "signatures" not in self._sources:
@@ -139,6 +142,7 @@ class _Verification:
         for epoch in sorted(set(joined.epochs) - self._reader.epochs()):
             self._found.add("batch", f"epoch {epoch}", "batches name this writer's epoch, and there is no such")
         self._check_own_entries()
+        self._check_deeds()
         self._check_length()
         if not self._left_out("topic"):
             self._ask("topic", self._account)
@@ -236,7 +240,7 @@ class _Verification:
             note = notes[-1]
         else:
             try:
-                note = CheckpointNote("checkpoint", Checkpoint.parse(Note.parse(wanted).text).size, wanted, cosigned=False)
+                note = CheckpointNote("checkpoint", Checkpoint.parse(Note.parse(wanted).text).size, wanted, cosigned=None)
             except ValueError as error:
                 raise Fatal(f"the file to begin with holds no signed checkpoint: {error}") from error
         claim = read_claim(note, self._rules)
@@ -265,6 +269,11 @@ class _Verification:
             wanted = {0, *(period.from_seq for period in self._trust.periods if period.log_origin == self._log.origin)}
             bodies = {row[0]: row[1] for row in self._reader.entries_at(self._log.log_id, wanted)}
             check_own_entries(self._log.origin, self._log.predecessor, self._trust, self._statements, bodies, self._found)
+            check_added(self._log.origin, self._trust, self._added, bodies, self._found)
+
+    def _check_deeds(self) -> None:
+        """Holds, exports and removals, against what the log tells of them."""
+        check_deeds(self._reader.deeds(), self._reader.told(ACTIONS), self._found)
 
     def _check_length(self) -> None:
         """Whether anybody knows the log longer than it is."""

@@ -15,6 +15,7 @@ from corpactions.domain.audit.bodies import COLUMNS
 from corpactions.domain.audit.merkle import HASH_BYTES, leaf_hash, root_of
 from corpactions.domain.audit.ranges import BatchRow, CheckpointNote
 from corpactions.domain.audit.removals import RemovedSegment
+from corpactions.domain.audit.retention import Export, Hold, Removal
 from corpactions.domain.audit.tiles import WIDTH, TileId, encode_bundle, split
 from corpactions.persistence.audit_tiles import MissingTile, read_tile
 from corpactions.persistence.engine import Engine, translated
@@ -234,6 +235,32 @@ class AuditReader:
         )
         return [RemovedSegment(first, end, bytes(last), at.replace(tzinfo=UTC), bool(exported)) for first, end, last, at, exported in rows]
 
+    def deeds(self) -> list[Hold | Export | Removal]:
+        """All holds, exports and removals, as they would be told to the log."""
+        holds = self._query("SELECT hold_no,name,placed,from_time,to_time,reason,actor,at FROM audit_holds ORDER BY hold_no")
+        found: list[Hold | Export | Removal] = [
+            Hold(number, name, bool(placed), _utc(begin), _utc(end), reason, actor, at.replace(tzinfo=UTC))
+            for number, name, placed, begin, end, reason, actor, at in holds
+        ]
+        exports = self._query(
+            "SELECT l.origin,x.first_seq,x.end_seq,x.bundle_sha256,x.location,x.actor,x.verified_at FROM audit_exports x JOIN audit_logs l USING (log_id)"
+        )
+        removals = self._query(
+            "SELECT l.origin,r.first_seq,r.end_seq,r.bundle_sha256,r.actor,r.removed_at FROM audit_removals r JOIN audit_logs l USING (log_id)"
+        )
+        found += [
+            Export(origin, first, end, bytes(sha), where, who, at.replace(tzinfo=UTC))
+            for origin, first, end, sha, where, who, at in exports
+        ]
+        found += [Removal(origin, first, end, bytes(sha), who, at.replace(tzinfo=UTC)) for origin, first, end, sha, who, at in removals]
+        return found
+
+    def told(self, actions: Collection[str]) -> dict[str, bytes]:
+        """The bodies of all entries with one of these actions, by record id; for actions that are rare."""
+        places = ",".join(["%s"] * len(actions))
+        rows = self._query(f"SELECT record_id,body FROM audit_entries WHERE action IN ({places})", list(actions))
+        return {record_id: bytes(body) for record_id, body in rows}
+
     def _span(self, query: EntryQuery) -> tuple[int, int]:
         """The numbers that a query can be about. Times are found by halving, since no batch is older than the one before."""
         size = self.ends(query.log_id).entries
@@ -294,6 +321,10 @@ class LogSource:
     def batches_of(self, numbers: Collection[int]) -> dict[int, BatchRow]:
         """By entry, the batch that it is in."""
         return self._reader.batches_of(self._log_id, numbers)
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.replace(tzinfo=UTC)
 
 
 def _batch(row: Row) -> BatchRow:

@@ -145,7 +145,7 @@ class _Bundle:
         """The checkpoint's word for the root."""
         if CHECKPOINT not in self._names:
             return None
-        note = CheckpointNote("checkpoint", self._manifest.size, self._read(CHECKPOINT), cosigned=self._rules.witness is not None)
+        note = CheckpointNote("checkpoint", self._manifest.size, self._read(CHECKPOINT), cosigned=self._rules.witness is not None or None)
         claim = read_claim(note, self._rules)
         if isinstance(claim, Finding):
             self.found.take([claim], {claim.check: 1})
@@ -208,7 +208,9 @@ class _Bundle:
         batches = [row for row in self._batches if first <= row.first < end]
         notes = []
         if first < manifest.size <= end and CHECKPOINT in self._names:
-            notes.append(CheckpointNote("checkpoint", manifest.size, self._read(CHECKPOINT), cosigned=self._rules.witness is not None))
+            notes.append(
+                CheckpointNote("checkpoint", manifest.size, self._read(CHECKPOINT), cosigned=self._rules.witness is not None or None)
+            )
         signed = Span(max(first, manifest.first), min(end, manifest.end))
         return Range(first, end, batches, tiles, notes, (), left, signed)
 

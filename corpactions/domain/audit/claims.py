@@ -32,11 +32,14 @@ def read_claim(kept: CheckpointNote, rules: Rules) -> Claim | Finding:
             return _wrong(kept, rules, error.reason)
         if not any(signed_by(note, key, rules.verify) for key in keys):
             return _wrong(kept, rules, "the log's key has not signed it")
-    time = None
-    if rules.witness is not None and (kept.cosigned or any(line.key_id == rules.witness.key_id for line in note.signatures)):
-        time = cosigned_at(note, rules.witness, rules.verify)
+    time, key = None, rules.witness
+    carries = key is not None and any((line.name, line.key_id) == (key.name, key.key_id) for line in note.signatures)
+    if key is not None and (carries or kept.cosigned):
+        time = cosigned_at(note, key, rules.verify)
         if time is None:
-            return _wrong(kept, rules, f"the witness {rules.witness.name} has not signed it")
+            return _wrong(kept, rules, f"the witness {key.name} has not signed it")
+        if kept.cosigned is False:
+            return _wrong(kept, rules, f"it is kept as not witnessed, and {key.name} has signed it")
     return Claim(kept.found_by, place, kept.size, checkpoint.root, None if time is None else datetime.fromtimestamp(time, UTC))
 
 

@@ -100,7 +100,7 @@ def _under_checkpoint(proof: Proof, rules: Rules) -> list[str]:
         size = Checkpoint.parse(Note.parse(proof.checkpoint).text).size
     except ValueError as error:
         return [f"checkpoint: {error}"]
-    claim = read_claim(CheckpointNote("checkpoint", size, proof.checkpoint, cosigned=rules.witness is not None), rules)
+    claim = read_claim(CheckpointNote("checkpoint", size, proof.checkpoint, cosigned=rules.witness is not None or None), rules)
     if isinstance(claim, Finding):
         return [f"checkpoint: {claim.detail}"]
     good = verify_inclusion(leaf_hash(proof.body), proof.seq, claim.size, proof.path, claim.root)

@@ -68,12 +68,12 @@ class BatchRow(NamedTuple):
 
 
 class CheckpointNote(NamedTuple):
-    """A checkpoint as somebody keeps it: ``size`` is under which it is kept, ``cosigned`` whether the keeper says that a witness has signed it."""
+    """A checkpoint as somebody keeps it: ``size`` is under which it is kept, ``cosigned`` whether the keeper says that a witness has signed it, None where he says nothing."""
 
     found_by: FoundBy
     size: int
     note: bytes
-    cosigned: bool
+    cosigned: bool | None
 
 
 class Claim(NamedTuple):

@@ -7,9 +7,10 @@ is consistent with itself and nothing about who wrote it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
-from corpactions.domain.audit.entry import parse
+from corpactions.domain.audit.entry import parse, time_text
 from corpactions.domain.audit.findings import Findings
 from corpactions.domain.audit.keys import KeyPeriod, Untrusted, read_statement, walk
 from corpactions.domain.audit.notes import Key, Verify
@@ -78,6 +79,23 @@ def check_own_entries(
         if said is not None and (said[0] != "KEY_ADDED" or said[1].get("statement") != stated):
             detail_text = f"entry {period.from_seq} does not state the key that signs from there on"
             found.add("key", f"key {period.number}", detail_text, seq=period.from_seq)
+
+
+def check_added(origin: str, trust: Trust, added: Mapping[int, datetime], bodies: Mapping[int, bytes], found: Findings) -> None:
+    """Compare when each key was added, as stored, with the entry from which on it signs; arguments as :func:`check_own_entries`."""
+    for period in trust.periods:
+        body = bodies.get(period.from_seq) if period.log_origin == origin else None
+        try:
+            recorded_at = None if body is None else parse(body).recorded_at
+        except ValueError:
+            continue
+        if recorded_at is not None and added.get(period.number) != recorded_at:
+            found.add(
+                "columns",
+                f"key {period.number}",
+                f"it was added at {time_text(recorded_at)}, and another time is stored",
+                seq=period.from_seq,
+            )
 
 
 def predecessor_of(body: bytes | None) -> str | None:
