@@ -13,6 +13,7 @@ from types import FrameType
 
 import uvicorn
 
+from corpactions.bootstrap.audit import AuditAccess
 from corpactions.bootstrap.mysql import build_engine
 from corpactions.domain.errors import Fatal, Unavailable
 from corpactions.kafka.inspector import Inspector
@@ -32,6 +33,7 @@ from corpactions.system import SystemClock, SystemIdSource
 from corpactions.telemetry import logs
 from corpactions.telemetry.metrics import Metrics
 from gateway.app import build_app
+from gateway.auditing import Auditor
 from gateway.handler import LEASE_MARGIN_SECONDS, Handler, Ports
 from gateway.health import CHECK_SECONDS, Readiness
 from gateway.publishing import Codecs, KafkaEventPublisher
@@ -50,7 +52,7 @@ WARM_SECONDS = 2.0
 READERS = 4
 """Threads that read: MySQL answers a look-up in well under a millisecond, so these serve thousands of reads a second."""
 AUDITORS = 2
-"""Threads that read the audit log: verifying a page takes the processor for some milliseconds, and announcements must not wait for many of them."""
+"""Threads that read the audit log's tiles; its pages are verified on one of their own, so that announcements never wait for two of them."""
 CONNECTIONS = READERS + AUDITORS + 2 * WRITERS + 3
 """One for each thread that reads, two for each writer (it keeps one for itself), two for amendments, one for the health check."""
 
@@ -100,10 +102,12 @@ async def open_services(settings: Settings, clock: Clock, ids: IdSource) -> Asyn
     """The services on the adapters that the settings name; closed in the order that loses nothing.
 
     Raises:
-        Fatal: a topic's schema is not registered. A dependency that is merely away is no error here: readiness tells of it.
+        Fatal: a topic's schema is not registered, or a public key of the settings cannot be read. A dependency that is merely away is no error here: readiness tells of it.
     """
     topic = settings.topic(EVENTS)
     engine = build_engine(settings, pool_size=CONNECTIONS)
+    metrics = Metrics()
+    audit = _auditing(settings, engine, metrics, ids, clock)
     registry = Registry(settings.registry_url, clock)
     codecs = Codecs(registry, subject_of(topic), subject_of(settings.topic(AUDIT)))
     await _warm(codecs)
@@ -120,7 +124,6 @@ async def open_services(settings: Settings, clock: Clock, ids: IdSource) -> Asyn
     reservations = MysqlReservations(ReservationStore(engine, settings.delivery_timeout_seconds + LEASE_MARGIN_SECONDS))
     reader = MysqlEventReader(engine, readers, lambda record: codecs.audit().decode(record), lambda value: codecs.events().decode(value))
     handler = Handler(Ports(reservations, reader, KafkaEventPublisher(publisher, codecs, topic), ids, clock))
-    audit = _auditing(engine, ids, clock)
     inspector = Inspector(settings.kafka_bootstrap)
     checks = {
         "mysql": lambda: probes.call(lambda: ping(engine)),
@@ -128,19 +131,27 @@ async def open_services(settings: Settings, clock: Clock, ids: IdSource) -> Asyn
         "registry": lambda: probes.call(codecs.events),
     }
     try:
-        yield Services(handler, reader, Readiness(checks, clock), audit, Metrics(), clock)
+        yield Services(handler, reader, Readiness(checks, clock), audit, metrics, clock)
     finally:
         await asyncio.to_thread(audit.verifier.close)
         await publisher.close()
         await reservations.close()
-        for threads in (readers, audit.threads, probes):
+        for threads in (readers, audit.threads, audit.pages, probes):
             threads.close()
         engine.dispose()
 
 
-def _auditing(engine: Engine, ids: IdSource, clock: Clock) -> Auditing:
-    kept = AuditVerifications(engine)
-    return Auditing(Threads("auditors", AUDITORS), PublishedLog(engine), kept, Verifier(kept, ids, clock))
+def _auditing(settings: Settings, engine: Engine, metrics: Metrics, ids: IdSource, clock: Clock) -> Auditing:
+    kept, access = AuditVerifications(engine), AuditAccess(settings)
+    return Auditing(
+        Threads("auditors", AUDITORS),
+        PublishedLog(engine),
+        Threads("pages", 1),
+        access,
+        Auditor(access, metrics),
+        kept,
+        Verifier(kept, ids, clock),
+    )
 
 
 async def _warm(codecs: Codecs) -> None:

@@ -15,7 +15,7 @@ from gateway import errors
 from gateway.edge import Edge
 from gateway.express import Express
 from gateway.openapi import describe
-from gateway.routes import announcing, audit_log, audit_verify, docs, health, metrics, reading
+from gateway.routes import announcing, audit, audit_log, audit_verify, docs, health, metrics, reading
 from gateway.services import Services
 
 _DESCRIPTION = (
@@ -53,7 +53,7 @@ def build_app(services: Callable[[], AbstractAsyncContextManager[Services]], ids
         lifespan=lifespan,
     )
     errors.install(app)
-    for module in (announcing, reading, audit_verify, audit_log, health, metrics, docs):
+    for module in (announcing, reading, audit, audit_verify, audit_log, health, metrics, docs):
         app.include_router(module.router)
     app.include_router(announcing.hot)
     describe(app)

@@ -45,6 +45,7 @@ class Code(Enum):
     UNSUPPORTED_MEDIA_TYPE = (415, "The body's media type is not supported")
     INVALID_REQUEST = (422, "Something in the request is wrong")
     INTERNAL_ERROR = (500, "The gateway failed")
+    NOT_PROVABLE = (500, "The audit log does not hold what proves this")
     OUTCOME_UNKNOWN = (503, "It is unknown whether the request took effect")
     DEPENDENCY_UNAVAILABLE = (503, "Something the gateway depends on does not answer")
     OVERLOADED = (503, "Too many requests are in progress")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from fastapi import Request
 
+from corpactions.domain.audit.entry import LARGEST_INTEGER
 from corpactions.domain.identity import EVENT_ID
 from corpactions.domain.messages import VersionRef
 from corpactions.ports.reservations import KeyedRequest
@@ -15,6 +18,7 @@ SINGLE_BYTES = 1_048_576
 """Largest body of a request about one event: attributes may have 65,536 characters, everything else is small."""
 BULK_BYTES = 4_194_304
 _MAX_INT = 2**31 - 1
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,15}", re.ASCII)
 
 
 async def read_document(request: Request, limit: int) -> Document:
@@ -126,6 +130,14 @@ def id_of(given: str, name: str) -> str:
     if not EVENT_ID.fullmatch(found):
         raise invalid([FieldError(f"/path/{name}", given, "is not a UUID", f"send the {name} that the gateway answered")])
     return found
+
+
+def number_of(given: str, pointer: str, least: int = 0) -> int:
+    """A number of entries, from a path or a query, in its one spelling. Raises Refused (422) for anything else."""
+    if not _NUMBER.fullmatch(given) or not least <= int(given) <= LARGEST_INTEGER:
+        mend = f"write {least} or more in digits, without a sign or leading zeros"
+        raise invalid([FieldError(pointer, given, "is no such number", mend)])
+    return int(given)
 
 
 def no_parameters(request: Request) -> None:

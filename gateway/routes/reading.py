@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field
 
 from corpactions.domain.fields import symbol_problem
 from corpactions.domain.terms import EventType
@@ -22,32 +19,12 @@ from gateway.openapi import CORRELATION_PARAMETER, answer, read_problems
 from gateway.problems import Code, FieldError, invalid
 from gateway.requests import event_id_of
 from gateway.routes.announcing import EventId
+from gateway.routes.values import Digits, Time
 from gateway.services import services_of
 
 router = APIRouter(prefix="/api/v1/events", tags=["events"])
 _EXTRA: dict[str, Any] = {"parameters": [CORRELATION_PARAMETER]}
 MAX_PAGE = 500
-_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
-
-
-def _time(value: object) -> datetime:
-    if isinstance(value, str) and _TIME.fullmatch(value):
-        try:
-            return datetime.fromisoformat(value).astimezone(UTC)
-        except (ValueError, OverflowError):
-            pass  # a time that no clock shows: the same answer as for any other text
-    raise PydanticCustomError(
-        "time", "is not an RFC 3339 time with its zone", {"mend": "write it like 2026-11-10T14:00:00Z (a plus sign as %2B)"}
-    )
-
-
-def _digits(value: object) -> object:
-    if isinstance(value, str) and not (value.isascii() and value.isdigit() and len(value) <= 4):
-        raise PydanticCustomError("digits", "is not a whole number", {"mend": f"write 1 to {MAX_PAGE} in digits"})
-    return value
-
-
-Time = Annotated[datetime, PlainValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})]
 
 
 class ListParameters(BaseModel):
@@ -62,7 +39,7 @@ class ListParameters(BaseModel):
     """Created at this time or later."""
     created_to: Annotated[Time | None, Field(alias="to")] = None
     """Created before this time."""
-    limit: Annotated[int, BeforeValidator(_digits), Field(ge=1, le=MAX_PAGE)] = 50
+    limit: Annotated[Digits, Field(ge=1, le=MAX_PAGE)] = 50
     cursor: Annotated[str | None, Field(json_schema_extra={"pattern": "^[A-Za-z0-9_-]{32}$"})] = None
     """``next_cursor`` of the page before."""
 
