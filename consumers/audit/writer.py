@@ -105,7 +105,7 @@ class Writer:
         """Lead until told to stop or something goes wrong."""
         session = _Session(self._parts, self._config, self._partitions)
         try:
-            session.begin()
+            session.take_over()
             self._session, self._trouble = session, None
             next_look = self._parts.clock.monotonic() + _LEAD_SECONDS
             while not stopping():
@@ -137,7 +137,7 @@ class _Session:
         self.stored = 0
         self.epoch = 0
 
-    def begin(self) -> None:
+    def take_over(self) -> None:
         """Begin an epoch, check the log against its witness, see to its first entries, and read on where it ends."""
         parts, now = self._parts, self._parts.clock.now()
         self._log = parts.store.newest_log(self._config.origin, now)

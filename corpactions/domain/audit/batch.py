@@ -73,6 +73,6 @@ def offsets_text(offsets: Mapping[int, int]) -> str:
 def parse_offsets(text: str) -> dict[int, int]:
     """The reverse of :func:`offsets_text`; raises ValueError for anything else."""
     found = json.loads(text)
-    if not isinstance(found, dict) or not all(isinstance(offset, int) for offset in found.values()):
+    if not isinstance(found, dict) or not all(type(offset) is int for offset in found.values()):
         raise ValueError("offsets are an object of partition numbers and offsets")
     return {int(partition): offset for partition, offset in found.items()}
