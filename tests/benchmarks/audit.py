@@ -7,6 +7,7 @@ statements, one connection, every statement durable by itself.
 from __future__ import annotations
 
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -184,12 +185,14 @@ def _logged(log: Auditing, events: int) -> None:
 
 
 def _verified(started: Line, log: Auditing) -> bool:
-    """Whether everything that the product says of itself holds: rows, topic, witness."""
+    """Whether rows, topics and witness agree; the guards are installed with the accounts, which these servers do not have."""
     environment = started.made.environment("ca_operator") | log.settings
     fields = {
         name[3:].lower(): value
         for name, value in environment.items()
         if name.startswith("CA_") and name[3:].lower() in Settings.model_fields
     }
-    found = verify_log(Settings.model_validate(fields), Request(trusted=log.key), lambda _more, _total: None)
+    found = verify_log(Settings.model_validate(fields), Request(trusted=log.key, without=frozenset({"guards"})), lambda _more, _total: None)
+    if found.findings or found.missing:
+        print(f"the log does not verify: {found.findings[:3]} {found.missing}", file=sys.stderr)
     return found.verified and found.not_logged == 0
