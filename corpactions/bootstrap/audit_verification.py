@@ -14,10 +14,10 @@ from corpactions.bootstrap import audit_sources
 from corpactions.bootstrap.audit_ranges import Plan, verify_ranges
 from corpactions.bootstrap.audit_report import Keeper, Report, Request
 from corpactions.bootstrap.mysql import build_engine
-from corpactions.domain.audit.claims import read_claim
+from corpactions.domain.audit.claims import is_cosigned, read_claim
 from corpactions.domain.audit.deeds import ACTIONS, check_deeds
 from corpactions.domain.audit.entry import SEGMENT
-from corpactions.domain.audit.findings import Finding, Findings
+from corpactions.domain.audit.findings import Finding, Findings, FoundBy
 from corpactions.domain.audit.joined import Joined
 from corpactions.domain.audit.joining import Joiner
 from corpactions.domain.audit.notes import Checkpoint, Note
@@ -25,6 +25,7 @@ from corpactions.domain.audit.offsets import Span
 from corpactions.domain.audit.peaks import Peaks
 from corpactions.domain.audit.ranges import CheckpointNote, Claim, Rules
 from corpactions.domain.audit.removals import RemovedSegment, check_removal
+from corpactions.domain.audit.settling import check_batch
 from corpactions.domain.audit.tiles import TileTree
 from corpactions.domain.audit.trust import Trust, check_added, check_own_entries, establish
 from corpactions.domain.errors import Fatal, Unavailable
@@ -100,16 +101,30 @@ class _Verification:
     def begin(self) -> None:
         """Ask what others know, then see how far the log is and which keys to trust."""
         self._ask_others()
-        self._ends = self._reader.ends(self._log.log_id)
         history = self._reader.key_history()
         self._statements = [statement for _, statement, _ in history]
         self._added = {number: at for number, _, at in history}
+        for place, (number, _, _) in enumerate(history, 1):
+            if number != place:
+                self._found.add("key", f"key {number}", f"it is kept as number {number}, and is the {place}. of the history")
         self._trust = establish(self._statements, self._request.trusted, verify, self._found)
         self._rules = Rules(self._log.origin, self._trust.periods, None if self._left_out("signatures") else verify, decode, self._witness)
+        self._ends = self._known_ends()
         if "signatures" not in self._sources:
             self._sources["signatures"] = (
                 "the trusted key" if self._trust.pinned else "a key that the log itself names: proves that it fits itself, not who wrote it"
             )
+
+    def _known_ends(self) -> LogEnds:
+        """How far the log is. A last batch that the log's key has not signed does not count: it could claim any length."""
+        ends = self._reader.ends(self._log.log_id)
+        newest = self._reader.newest_batch(self._log.log_id)
+        if newest is not None and newest.size > ends.entries:
+            said = self._found.total
+            check_batch(self._rules, newest, self._found)
+            if self._found.total > said:
+                return ends._replace(batches=ends.entries)
+        return ends
 
     def ranges(self, told: Callable[[int, int], None], keeper: Keeper | None) -> None:
         """Verify the segments."""
@@ -279,18 +294,18 @@ class _Verification:
         """Whether anybody knows the log longer than it is."""
         size = self._ends.size
         kept = [] if self._left_out("checkpoints") else self._reader.checkpoints(self._log.log_id, size, _EVERYTHING)
-        for found_by in ("checkpoint", "topic", "witness"):
-            longer = 0
-            for note in [*kept, *self._notes]:
-                if note.found_by == found_by and note.size > size:
-                    claim = read_claim(note, self._rules)
-                    if isinstance(claim, Finding):
-                        self._found.take([claim], {claim.check: 1})
-                    else:
-                        longer = max(longer, claim.size)
-            if longer:
-                detail = f"a signed checkpoint is over {longer} entries, the log has {size}: those from {size} on were cut off"
-                self._found.add("truncated", f"entry {size}", detail, seq=size, found_by=found_by)
+        longer: dict[FoundBy, int] = {}
+        for note in [*kept, *self._notes]:
+            if note.size <= size:
+                continue
+            claim = read_claim(note, self._rules)
+            if isinstance(claim, Finding):
+                self._found.take([claim], {claim.check: 1})
+            if isinstance(claim, Claim) or _is_cosigned(note, self._rules):
+                longer[note.found_by] = max(longer.get(note.found_by, 0), note.size)
+        for found_by, claimed in longer.items():
+            detail = f"a signed checkpoint is over {claimed} entries, the log has {size}: those from {size} on were cut off"
+            self._found.add("truncated", f"entry {size}", detail, seq=size, found_by=found_by)
         self._sources.setdefault("checkpoints", "those kept in MySQL")
 
     def _locate_fork(self) -> None:
@@ -321,6 +336,13 @@ class _Verification:
 
     def _tree(self, size: int) -> TileTree:
         return TileTree(size, lambda tile: self._reader.tile(self._log.log_id, tile))
+
+
+def _is_cosigned(note: CheckpointNote, rules: Rules) -> bool:
+    try:
+        return is_cosigned(Note.parse(note.note), rules)
+    except ValueError:
+        return False
 
 
 def _order(finding: Finding) -> tuple[int, str]:

@@ -131,6 +131,11 @@ class AuditReader:
         where = f"log_id={log_id:d} AND first_seq>={first:d} AND first_seq<{end:d}"
         return [_batch(row) for row in self._query(f"SELECT {_BATCH} FROM audit_batches WHERE {where} ORDER BY first_seq")]
 
+    def newest_batch(self, log_id: int) -> BatchRow | None:
+        """The batch that begins last; None when there is none."""
+        rows = self._query(f"SELECT {_BATCH} FROM audit_batches WHERE log_id={log_id:d} ORDER BY first_seq DESC LIMIT 1")
+        return _batch(rows[0]) if rows else None
+
     def batch_of(self, log_id: int, seq: int) -> BatchRow | None:
         """The batch that an entry is in; None when none is that far."""
         rows = self._query(

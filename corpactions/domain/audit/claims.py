@@ -11,7 +11,7 @@ from corpactions.domain.audit.ranges import CheckpointNote, Claim, Rules
 
 
 def read_claim(kept: CheckpointNote, rules: Rules) -> Claim | Finding:
-    """What a checkpoint claims, after its signatures were checked as far as the rules allow.
+    """What a checkpoint claims, after its signatures were checked as far as the rules allow. What the witness shows needs its own signature alone.
 
     The log's signature may be of the key of the last entry or of the next one: a key may be changed just before a checkpoint is signed.
     """
@@ -25,7 +25,7 @@ def read_claim(kept: CheckpointNote, rules: Rules) -> Claim | Finding:
         return _wrong(kept, rules, f"it is the checkpoint of {checkpoint.origin} at {checkpoint.size}")
     if rules.verify is None:
         return Claim(kept.found_by, place, kept.size, checkpoint.root)
-    if rules.signed(kept.size - 1):
+    if rules.signed(kept.size - 1) and not (kept.found_by == "witness" and is_cosigned(note, rules)):
         try:
             keys = {key_for(rules.periods, rules.origin, seq) for seq in (max(kept.size - 1, 0), kept.size)}
         except Untrusted as error:
@@ -41,6 +41,11 @@ def read_claim(kept: CheckpointNote, rules: Rules) -> Claim | Finding:
         if kept.cosigned is False:
             return _wrong(kept, rules, f"it is kept as not witnessed, and {key.name} has signed it")
     return Claim(kept.found_by, place, kept.size, checkpoint.root, None if time is None else datetime.fromtimestamp(time, UTC))
+
+
+def is_cosigned(note: Note, rules: Rules) -> bool:
+    """Whether the witness has signed a checkpoint, which it does only after it has checked the log's own signature."""
+    return rules.witness is not None and rules.verify is not None and cosigned_at(note, rules.witness, rules.verify) is not None
 
 
 def _wrong(kept: CheckpointNote, rules: Rules, detail: str) -> Finding:

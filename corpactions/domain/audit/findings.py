@@ -19,7 +19,8 @@ Check = Literal[
 """``body`` to ``root`` are about the log itself; docs/audit-format.md says what each compares."""
 FoundBy = Literal["log", "checkpoint", "witness", "topic", "guards"]
 """``log``: its own rows contradict each other or the key; the others are what the log was compared with."""
-LIMIT: Final = 1_000
+LIMIT: Final = 200
+"""Most findings of each check that are told."""
 
 
 class Finding(NamedTuple):
@@ -37,12 +38,13 @@ class Finding(NamedTuple):
 
 
 class Findings:
-    """A bounded list of findings about one log, and the number of each check's, told or not."""
+    """A bounded list of findings about one log, and the number of each check's, told or not: many of one check leave room for the others."""
 
     def __init__(self, log: str, limit: int = LIMIT) -> None:
         self.log = log
         self.items: list[Finding] = []
         self.counts: Counter[str] = Counter()
+        self._told: Counter[str] = Counter()
         self._limit = limit
 
     @property
@@ -60,5 +62,8 @@ class Findings:
 
     def take(self, items: Sequence[Finding], counts: Mapping[str, int]) -> None:
         """Note what another list holds."""
-        self.items += items[: max(0, self._limit - len(self.items))]
+        for item in items:
+            if self._told[item.check] < self._limit:
+                self._told[item.check] += 1
+                self.items.append(item)
         self.counts.update(counts)

@@ -45,7 +45,7 @@ def settle_batches(
             _uncovered(at, row.first, found)
         elif row.first < at != start:
             found.add("batch", f"batch {row.first}", f"it begins inside the batch before, which ends at entry {at - 1}", seq=row.first)
-        _check_row(rules, row, found)
+        check_batch(rules, row, found)
         if part.first <= row.first < row.size <= part.end:
             _settle(row, part.first, settled, witnesses, found)
         at = max(at, row.size)
@@ -107,7 +107,7 @@ def _changed(row: BatchRow, own: Sequence[bytes | None], right: Sequence[bytes |
             found.entry("body", seq, f"it was changed: its bytes have the hash {leaf.hex()[:16]}…, {who} {other.hex()[:16]}…")
 
 
-def _check_row(rules: Rules, row: BatchRow, found: Findings) -> None:
+def check_batch(rules: Rules, row: BatchRow, found: Findings) -> None:
     """What can be said of a batch without its entries."""
     place = f"batch {row.first}"
     if row.size <= row.first or row.first // SEGMENT != (row.size - 1) // SEGMENT:

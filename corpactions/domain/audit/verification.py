@@ -27,8 +27,8 @@ from corpactions.domain.audit.ranges import BatchRow, Claim, Claimed, Range, Ran
 from corpactions.domain.audit.settling import settle_batches
 from corpactions.domain.audit.tiles import WIDTH
 
-FINDINGS: Final = 200
-"""Most findings that one range tells; all are counted."""
+FINDINGS: Final = 50
+"""Most findings of each check that one range tells; all are counted."""
 _BLOCK_LEVEL: Final = 8
 _SHOWN: Final = 3
 
