@@ -56,7 +56,7 @@ def verify_log(settings: Settings, request: Request, told: Callable[[int, int], 
         Fatal: there is no such log, or the request does not fit it.
     """
     verification = _Verification(settings, request)
-    verification.begin()
+    verification.prepare()
     verification.ranges(told, keeper)
     return verification.whole()
 
@@ -98,7 +98,7 @@ class _Verification:
         self._plan: Plan
         self._joiner: Joiner
 
-    def begin(self) -> None:
+    def prepare(self) -> None:
         """Ask what others know, then see how far the log is and which keys to trust."""
         self._ask_others()
         history = self._reader.key_history()

@@ -85,7 +85,7 @@ class PageVerifier:
         batches = self._source.batches_of(numbers)
         trees = {Tree(batch.size, batch.tree_root) for batch in batches.values()}
         newest = None if claim is None else Tree(claim.size, claim.root)
-        self._prover.begin(trees if newest is None else {newest, *trees}, {*numbers, *(max(seq - 1, 0) for seq in numbers)})
+        self._prover.load(trees if newest is None else {newest, *trees}, {*numbers, *(max(seq - 1, 0) for seq in numbers)})
         verdicts = [self._entry(row, batches.get(row[0]), newest) for row in rows]
         for index in sorted(self._prover.changed):
             found.add("tile", f"tile 0/{index}", "the stored tile is not what the entries give", seq=index * WIDTH)

@@ -61,7 +61,7 @@ class Prover:
         self._failed: set[tuple[Tree, int, int]] = set()
         self.changed: set[int] = set()
 
-    def begin(self, trees: Collection[Tree], numbers: Collection[int]) -> None:
+    def load(self, trees: Collection[Tree], numbers: Collection[int]) -> None:
         """A new page: fetch at once the tiles that its entries and trees will need. What failed the last time may be tried again."""
         self._failed.clear()
         self.changed.clear()
