@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     )
     audit_keys: Path = Field(Path(".run/audit/keys"), description="Folder of the audit log's private keys, 0001.pem and so on, mode 600.")
     audit_trusted_key: str = Field("", description="A key of the audit log that verifiers trust, as a vkey or the path of a file with it.")
-    audit_batch_records: int = Field(2000, ge=1, le=10_000, description="Most entries appended to the audit log in one transaction.")
+    audit_batch_records: int = Field(1000, ge=1, le=10_000, description="Most entries appended to the audit log in one transaction.")
     audit_checkpoint_entries: int = Field(1000, ge=1, description="Entries after which a checkpoint is signed at the latest.")
     audit_checkpoint_seconds: float = Field(10.0, gt=0, le=3600, description="Seconds after which new entries are under a checkpoint.")
     audit_exports: Path = Field(

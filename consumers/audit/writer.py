@@ -30,7 +30,7 @@ _LOG: Final = logging.getLogger("consumers.audit")
 _IDLE_SECONDS: Final = 0.2
 _BUSY_SECONDS: Final = 0.02
 """How long to wait for records while a batch is being stored: its end must be noticed soon."""
-_IN_FLIGHT: Final = 2
+_IN_FLIGHT: Final = 3
 _LEAD_SECONDS: Final = 1.0
 _RETRY_SECONDS: Final = 1.0
 
@@ -40,7 +40,7 @@ class Config(NamedTuple):
 
     origin: str
     owner: str
-    batch_records: int = 2_000
+    batch_records: int = 1_000
 
 
 class Parts(NamedTuple):

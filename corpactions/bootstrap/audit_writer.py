@@ -18,12 +18,12 @@ from corpactions.settings import Settings
 
 GROUP: Final = "corporate-actions-audit"
 """The group under which the writer commits offsets, for its lag to be seen; it never joins it."""
-_CONNECTIONS: Final = 5
+_CONNECTIONS: Final = 6
 _ACK_MARGIN_SECONDS: Final = 1.0
 
 
 def build_audit_store(settings: Settings) -> MysqlAuditLogStore:
-    """The log on MySQL: one connection for the lock, two for appending, one for looking up, one for the checkpoints."""
+    """The log on MySQL: one connection for the lock, three for appending, one for looking up, one for the checkpoints."""
     return MysqlAuditLogStore(build_engine(settings, wait_timeout_seconds=10, pool_size=_CONNECTIONS))
 
 

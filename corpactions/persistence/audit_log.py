@@ -40,7 +40,7 @@ class MysqlAuditLogStore:
     """See above.
 
     Args:
-        engine: connections of the audit consumer's account: one for the lock, two for appending, one for looking up, one for the checkpoints.
+        engine: connections of the audit consumer's account: one for the lock, three for appending, one for looking up, one for the checkpoints.
         statement_bytes: longest statement to send, half of the server's ``max_allowed_packet``.
     """
 

@@ -24,6 +24,8 @@ def read_key(value: str, setting: str) -> Key | None:
         text = value if "+" in value else Path(value).read_text(encoding="utf-8").splitlines()[0].rpartition(" ")[2]
         return Key.parse(text)
     except OSError as error:
-        raise Fatal(f"{setting}: {value} is no public key of the form name+id+key, and no file that can be read: {error.strerror}") from error
+        raise Fatal(
+            f"{setting}: {value} is no public key of the form name+id+key, and no file that can be read: {error.strerror}"
+        ) from error
     except (IndexError, ValueError) as error:
         raise Fatal(f"{setting}: {value} does not give a public key: {error}") from error

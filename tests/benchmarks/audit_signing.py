@@ -19,7 +19,7 @@ from corpactions.serde.canonical import encode
 from tests.benchmarks.output import report
 from tests.support.signing import LOG, MemorySigner
 
-_BATCH: Final = 2_000
+_BATCH: Final = 1_000
 _ROUNDS: Final = 15
 _NOW: Final = datetime(2026, 11, 24, 17, 55, tzinfo=UTC)
 _SIGNER: Final = MemorySigner(LOG, 1)
