@@ -13,7 +13,7 @@ import shutil
 import sys
 import time
 import traceback
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,18 +60,18 @@ def main() -> int:
         return 1
     finally:
         print(table(reports))
-    print(f"{len(reports)} rounds clean; COMMITs of workers that lost their answer: {unanswered}")
+    print(f"{len(reports)} rounds clean; COMMITs that lost their answer: {dict(unanswered)}")
     shutil.rmtree(folder)
     return 0
 
 
-def _rounds(folder: Path, seed: int, end: float, reports: list[RoundReport]) -> int:
+def _rounds(folder: Path, seed: int, end: float, reports: list[RoundReport]) -> Counter[str]:
     """A new product every few rounds: judging takes longer the more a topic holds. Returns how many COMMITs lost their answer."""
     stack = ProxiedStack(folder / "run", Ports.free())
     if stack.proxies is None:
         raise LocalStackError("Go is missing, so no connection could be cut", "install it (Debian: apt-get install golang-go)")
     faults = deal(FAULTS, random.Random(seed))
-    unanswered = 0
+    unanswered: Counter[str] = Counter()
     with Guard(), stack:
         endpoints = stack.endpoints() | {"accounts": passwords(stack.run)}
         for first in itertools.count(0, ROUNDS_PER_PRODUCT):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,11 +17,13 @@ from corpactions.domain.errors import Unavailable
 from corpactions.kafka.inspector import Inspector
 from tests.chaos.clients import RestSender
 from tests.chaos.desk import Desk
-from tests.chaos.fleet import Fleet
+from tests.chaos.fleet import AUDITORS, Fleet
 from tests.chaos.proxied import ProxiedStack
 from tests.chaos.scene import Fault, Scene
 from tests.chaos.script import DOWN, FLAKY, LATE, TROUBLED, Script
 from tests.chaos.traffic import KafkaSender, Sender
+from tests.support.audit_judgement import AuditCounts, judge_audit, settle_audit
+from tests.support.auditing import Auditing, auditing
 from tests.support.bank import Bank, bank
 from tests.support.checker import judge
 from tests.support.judgement import Acked, Counts
@@ -33,6 +36,8 @@ SETTLE_SECONDS = 180.0
 OVERLAP = 0.3
 """How often the next fault strikes before the one before is over."""
 _COMMIT_LOST = "COMMIT got no answer"
+_AUDIT_SETTINGS = {"CA_AUDIT_BATCH_RECORDS": "25", "CA_AUDIT_CHECKPOINT_SECONDS": "0.5"}
+"""Small batches, so that most of the time one is on its way while the one before is committed, and checkpoints all the time."""
 
 
 class Stroke(NamedTuple):
@@ -53,6 +58,7 @@ class RoundReport:
     accepted: int
     parked: int
     counts: Counts
+    audit: AuditCounts
     seconds: float
 
     @property
@@ -70,6 +76,7 @@ class RoundReport:
             f"round {self.number} seed {self.seed} {self.seconds:.0f} s | {' '.join(stroke.fault for stroke in self.strokes)}"
             f" | accepted {self.accepted} applied {statuses.get('COMPLETED', 0) + statuses.get('CANCELLED', 0)}"
             f" rejected {self.counts.letters} parked {self.parked}"
+            f" | audited {self.audit.entries} in {self.audit.batches} batches of {self.audit.epochs} epochs, {self.audit.copies} copies"
             f" | slowest recovery {f'{slowest.recovery:.1f} s ({slowest.fault})' if slowest else 'not measured'}"
         )
 
@@ -86,12 +93,13 @@ def deal(faults: Sequence[Fault], chance: random.Random) -> Iterator[Fault]:
 class Campaign:
     """Rounds on one product, which accumulates; :func:`campaign` makes one."""
 
-    def __init__(self, made: Product, stack: ProxiedStack, security_master: Bank, seed: int) -> None:
+    def __init__(self, made: Product, audit: Auditing, stack: ProxiedStack, security_master: Bank, seed: int) -> None:
         self._made = made
+        self._audit = audit
         self._stack = stack
         self._bank = security_master
         self._seed = seed
-        self._fleet = Fleet(made, stack.ways)
+        self._fleet = Fleet(made, stack.ways, audit)
         self._inspector = Inspector(made.endpoints["kafka"])
         self._script = Script(made, random.Random(seed), failing=TROUBLED)
         self._acked: set[Acked] = set()
@@ -102,7 +110,7 @@ class Campaign:
 
     def stop(self) -> None:
         """End every service in good order."""
-        self._made.stop()
+        self._fleet.stop()
 
     def round(self, number: int, faults: Sequence[Fault]) -> RoundReport:
         """Break things in this order under load, let everything settle, and judge. Raises AssertionError with every finding."""
@@ -117,12 +125,16 @@ class Campaign:
         self._bank.failing = {}
         desk.release_all(SETTLE_SECONDS)
         self._made.settle(SETTLE_SECONDS)
+        settle_audit(self._audit, SETTLE_SECONDS)
         counts = judge(self._made, acked=self._acked, failing=TROUBLED)
-        return RoundReport(number, self._seed, strokes, len(self._acked), parked, counts, time.monotonic() - began)
+        audit = judge_audit(self._audit)
+        assert len(self._fleet.auditors) == AUDITORS, f"an audit consumer has ended by itself:\n{self._audit.logs()}"
+        return RoundReport(number, self._seed, strokes, len(self._acked), parked, counts, audit, time.monotonic() - began)
 
-    def commits_unanswered(self) -> int:
-        """How often a worker lost the answer to a COMMIT so far."""
-        return sum(_text(worker).count(_COMMIT_LOST) for worker in self._made.workers)
+    def commits_unanswered(self) -> Counter[str]:
+        """How often workers and audit consumers lost the answer to a COMMIT so far."""
+        kinds = {"worker": self._made.workers, "audit": self._audit.consumers}
+        return Counter({kind: sum(_text(process).count(_COMMIT_LOST) for process in processes) for kind, processes in kinds.items()})
 
     @contextmanager
     def _senders(self, chance: random.Random, desk: Desk) -> Iterator[None]:
@@ -181,8 +193,8 @@ def campaign(stack: ProxiedStack, endpoints: Mapping[str, Any], folder: Path, se
     folder.mkdir(parents=True, exist_ok=True)
     with bank() as security_master:
         settings = {"CA_SECURITY_MASTER_URL": security_master.url, "CA_UNKNOWN_SYMBOL": "retry"}
-        with product(endpoints, folder, **settings) as made:
-            running = Campaign(made, stack, security_master, seed)
+        with product(endpoints, folder, **settings) as made, auditing(made, **_AUDIT_SETTINGS) as audit:
+            running = Campaign(made, audit, stack, security_master, seed)
             running.start()
             yield running
             running.stop()

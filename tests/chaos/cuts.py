@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import MySQLdb
 
+from tests.chaos.audit_faults import AUDIT_FAULTS
 from tests.chaos.faults import PROCESS_FAULTS
 from tests.chaos.scene import DELIVERY_SECONDS, SESSION_SECONDS, Fault, Scene
 
@@ -68,6 +69,11 @@ def lose_commit_answer_to_gateway(scene: Scene) -> None:
     _lose_commit_answer(scene, "gateway")
 
 
+def lose_commit_answer_to_auditor(scene: Scene) -> None:
+    """The same for a batch of the audit log, with the next one on its way."""
+    _lose_commit_answer(scene, "audit")
+
+
 def _lose_commit_answer(scene: Scene, kind: str) -> None:
     with commits_under_way(scene, f"ca_{kind}"), scene.proxies.silence(f"mysql-{kind}"):
         time.sleep(COMMIT_SECONDS + 0.3)
@@ -88,9 +94,16 @@ def kill_gateway_at_commit(scene: Scene) -> None:
     scene.fleet.start_gateway(slot)
 
 
+def kill_audit_writer_at_commit(scene: Scene) -> None:
+    """kill -9 while the COMMIT of a batch of the audit log is under way."""
+    with commits_under_way(scene, "ca_audit"):
+        scene.fleet.audit_writer(scene.chance).kill()
+    scene.fleet.start_auditor()
+
+
 def kill_mysql_at_commit(scene: Scene) -> None:
     """The database dies with COMMITs half done; what becomes of them is its recovery's affair."""
-    with commits_under_way(scene, scene.chance.choice(("ca_worker", "ca_gateway"))):
+    with commits_under_way(scene, scene.chance.choice(("ca_worker", "ca_gateway", "ca_audit"))):
         scene.stack.mysql.kill()
     scene.stack.mysql.start()
 
@@ -123,15 +136,18 @@ def reset_connections(scene: Scene) -> None:
 
 
 def _some_way(scene: Scene) -> str:
-    return f"{scene.chance.choice(('kafka', 'mysql'))}-{scene.chance.choice(('worker', 'gateway'))}"
+    return f"{scene.chance.choice(('kafka', 'mysql'))}-{scene.chance.choice(('worker', 'gateway', 'audit'))}"
 
 
 FAULTS = (
     *PROCESS_FAULTS,
+    *AUDIT_FAULTS,
     Fault(lose_commit_answer_to_worker, "worker <-> mysql", cut=True),
     Fault(lose_commit_answer_to_gateway, "gateway <-> mysql", cut=True),
+    Fault(lose_commit_answer_to_auditor, "audit <-> mysql", cut=True),
     Fault(kill_worker_at_commit, "worker"),
     Fault(kill_gateway_at_commit, "gateway"),
+    Fault(kill_audit_writer_at_commit, "audit"),
     Fault(kill_mysql_at_commit, "mysql", slow=True),
     Fault(lose_acks_to_worker, "worker <-> kafka", cut=True),
     Fault(lose_acks_to_gateway, "gateway <-> kafka", cut=True),

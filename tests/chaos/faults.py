@@ -28,12 +28,12 @@ def kill_all_workers(scene: Scene) -> None:
 
 def freeze_worker(scene: Scene) -> None:
     """SIGSTOP beyond the session: another one takes over while the zombie holds on to what it has fetched and to its transaction."""
-    _frozen(scene, scene.fleet.some_worker(scene.chance), SESSION_SECONDS + scene.chance.uniform(0.2, 1.0))
+    frozen(scene.fleet.some_worker(scene.chance), SESSION_SECONDS + scene.chance.uniform(0.2, 1.0))
 
 
 def freeze_worker_for_long(scene: Scene) -> None:
     """SIGSTOP beyond MySQL's patience as well: the zombie wakes up without session and without transaction."""
-    _frozen(scene, scene.fleet.some_worker(scene.chance), TRANSACTION_SECONDS + scene.chance.uniform(0.3, 2.0))
+    frozen(scene.fleet.some_worker(scene.chance), TRANSACTION_SECONDS + scene.chance.uniform(0.3, 2.0))
 
 
 def rebalance(scene: Scene) -> None:
@@ -57,7 +57,7 @@ def kill_gateway(scene: Scene) -> None:
 def freeze_gateway(scene: Scene) -> None:
     """SIGSTOP beyond the clients' patience: they repeat at the other one, and this one goes on with what it had begun."""
     _, gateway = scene.fleet.some_gateway(scene.chance)
-    _frozen(scene, gateway, scene.choose((1.0, 4.0)))
+    frozen(gateway, scene.choose((1.0, 4.0)))
 
 
 def restart_gateway(scene: Scene) -> None:
@@ -126,7 +126,8 @@ def _still(scene: Scene, server: Part) -> None:
         server.resume()
 
 
-def _frozen(_scene: Scene, process: Process, seconds: float) -> None:
+def frozen(process: Process, seconds: float) -> None:
+    """SIGSTOP for so long."""
     process.send(signal.SIGSTOP)
     try:
         time.sleep(seconds)

@@ -1,4 +1,7 @@
-"""The services of a chaos run: workers that come and go, and two gateways in front of the same clients, each kind on its own way to the servers."""
+"""The services of a chaos run: workers that come and go, two gateways in front of the same clients, and two audit consumers with a witness.
+
+Each kind reaches the servers on its own way; the witness needs none of them.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,16 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 import httpx
+import MySQLdb
 
 from infra.local.ports import HOST, Ports
 from tests.chaos.proxied import Way
+from tests.support.auditing import Auditing
 from tests.support.product import START_SECONDS, Process, Product
 
 GATEWAYS = 2
+AUDITORS = 2
+"""Audit consumers: one writes, the other stands by."""
 
 
 class Fleet:
@@ -21,14 +28,17 @@ class Fleet:
     Args:
         made: a product that was created.
         ways: how each kind reaches the servers; empty: directly.
+        audit: the product's audit log.
     """
 
-    def __init__(self, made: Product, ways: Mapping[str, Way]) -> None:
+    def __init__(self, made: Product, ways: Mapping[str, Way], audit: Auditing) -> None:
         self.made = made
+        self.audit = audit
         self._settings = {kind: way.settings for kind, way in ways.items()}
         ports = Ports.free()
         self._ports = (ports.gateway, ports.worker_1)[:GATEWAYS]
         self._gateways: dict[int, Process] = {}
+        self._auditors: dict[str, Process] = {}
 
     @property
     def gateway_urls(self) -> list[str]:
@@ -41,7 +51,10 @@ class Fleet:
         return [worker for worker in self.made.workers if worker.running]
 
     def start(self, workers: int) -> None:
-        """Start everything, and wait until every gateway is ready and every partition has an owner."""
+        """Start everything, and wait until every gateway is ready, every partition has an owner and the audit log was opened."""
+        self.audit.start_witness()
+        for _ in range(AUDITORS):
+            self.start_auditor()
         for slot in range(GATEWAYS):
             self.start_gateway(slot)
         for _ in range(workers):
@@ -49,6 +62,7 @@ class Fleet:
         self.made.wait_for_workers()
         for slot in range(GATEWAYS):
             self.wait_for_gateway(slot)
+        self.audit.wait_for(1)
 
     def start_worker(self) -> Process:
         """One more worker. Does not wait."""
@@ -80,3 +94,30 @@ class Fleet:
         """Any gateway, with its place."""
         slot = chance.randrange(GATEWAYS)
         return slot, self._gateways[slot]
+
+    @property
+    def auditors(self) -> list[Process]:
+        """The audit consumers that run."""
+        return [auditor for auditor in self._auditors.values() if auditor.running]
+
+    def start_auditor(self) -> Process:
+        """One more audit consumer. Does not wait."""
+        name = f"auditor-{len(self._auditors) + 1}"
+        self._auditors[name] = self.audit.start(CA_INSTANCE=name, **self._settings.get("audit", {}))
+        return self._auditors[name]
+
+    def audit_writer(self, chance: random.Random) -> Process:
+        """The audit consumer that writes; any that runs while that cannot be told."""
+        with suppress(MySQLdb.OperationalError):
+            for (owner,) in self.made.sql("SELECT owner FROM audit_epochs ORDER BY epoch DESC LIMIT 1"):
+                if self._auditors[owner].running:
+                    return self._auditors[owner]
+        return chance.choice(self.auditors)
+
+    def stop(self) -> None:
+        """End everything in good order; each must say 0."""
+        self.made.stop()
+        for auditor in self.auditors:
+            assert auditor.stop() == 0, f"{auditor.name} ended badly:\n{auditor.log()}"
+        assert self.audit.witness is not None
+        assert self.audit.witness.stop() == 0, f"the witness ended badly:\n{self.audit.witness.log()}"

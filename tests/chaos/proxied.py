@@ -1,4 +1,4 @@
-"""A private stack whose services reach Kafka and MySQL through Toxiproxy, workers and gateways on ways of their own, so that one kind alone can be cut off.
+"""A private stack whose services reach Kafka and MySQL through Toxiproxy, each kind of service on ways of its own, so that one kind alone can be cut off.
 
 Kafka tells every client where to find its brokers, so each way has a listener of its own that advertises its proxy: no connection goes past it.
 """
@@ -17,7 +17,7 @@ from infra.local.servers.registry import RegistryServer
 from infra.local.stack import Stack
 from tests.chaos.toxiproxy import Proxy, Toxiproxy, can_be_had
 
-KINDS: Final = ("worker", "gateway")
+KINDS: Final = ("worker", "gateway", "audit")
 
 
 class Way(NamedTuple):

@@ -9,6 +9,7 @@ import os
 import random
 import time
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ def _tell(report: RoundReport) -> None:
     assert report.counts.statuses.get("COMPLETED", 0) > len(SOUND), "the senders sent too little for this to mean anything"
 
 
-def _commits_lost(started: Campaign, faults: Iterator[Fault], rounds: range, each: int) -> int:
+def _commits_lost(started: Campaign, faults: Iterator[Fault], rounds: range, each: int) -> Counter[str]:
     run(started, rounds, faults, each, _tell)
     return started.commits_unanswered()
 
@@ -63,10 +64,11 @@ def test_many_rounds(private_stack: ProxiedStack, private_endpoints: dict[str, A
     print(f"CA_CRASH_SEED={SEED}")
     assert private_stack.proxies is not None, "the long rounds cut connections: install Go (Debian: apt-get install golang-go)"
     faults = _faults(private_stack, slow=True)
-    lost = 0
+    lost: Counter[str] = Counter()
     for first in range(0, LONG_ROUNDS, ROUNDS_PER_PRODUCT):
         rounds = range(first, min(first + ROUNDS_PER_PRODUCT, LONG_ROUNDS))
         with campaign(private_stack, private_endpoints, tmp_path / f"from-round-{first}", SEED) as started:
             lost += _commits_lost(started, faults, rounds, LONG_EACH)
-    print(f"COMMITs without an answer: {lost}")
-    assert lost or LONG_ROUNDS < ROUNDS_PER_PRODUCT, "no COMMIT of a worker ever lost its answer: the cuts do not hit"
+    print(f"COMMITs without an answer: {dict(lost)}")
+    for kind in ("worker", "audit"):
+        assert lost[kind] or LONG_ROUNDS < ROUNDS_PER_PRODUCT, f"no COMMIT of {kind} ever lost its answer: the cuts do not hit"
