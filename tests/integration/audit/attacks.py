@@ -247,13 +247,13 @@ def forge_removal(scene: Scene) -> None:
 # Rewriting with a key.
 
 
-def rewrite(scene: Scene, signer: Signer | None, edit: Callable[[int, Draft], Draft], moved: timedelta = timedelta(0)) -> None:
+def rewrite(scene: Scene, signer: Signer | None, edit: Callable[[int, Draft], Draft | None], moved: timedelta = timedelta(0)) -> None:
     """Make the whole log anew with other entries: chain, tree, batches and checkpoints, all of it signed.
 
     Args:
         scene: the log.
         signer: signs everything; None for the log's own keys, each in its period.
-        edit: gives an entry in place of each.
+        edit: gives an entry in place of each, or None to leave it out.
         moved: how much earlier everything is said to have happened.
     """
     drafts = [_draft(body) for body in scene.bodies()]
@@ -277,14 +277,14 @@ def rewrite(scene: Scene, signer: Signer | None, edit: Callable[[int, Draft], Dr
         if first == 0 or (signer is None and first == scene.rotated_at):
             new_key = next(added)
             chosen[0] = signer or scene.signers[new_key.number - 1]
-        said = [edit(seq, drafts[seq]) for seq in range(first, size)]
+        said = [draft for seq in range(first, size) if (draft := edit(seq, drafts[seq])) is not None]
         at = (recorded_at - moved).replace(tzinfo=scene.now.tzinfo)
         built = appender.build(said, parse_offsets(bytes(offsets).decode()), at)
         with store.appending(log, built, Key(ORIGIN, ED25519, chosen[0].public_key).key_id, new_key) as commit:
             commit()
         if size in sizes:
-            note = sign_note(Checkpoint(ORIGIN, size, built.batch.tree_root).text(), chosen[0])
-            store.add_checkpoint(log, size, note.encode(), scene.now, witnessed=False)
+            note = sign_note(Checkpoint(ORIGIN, built.batch.size, built.batch.tree_root).text(), chosen[0])
+            store.add_checkpoint(log, built.batch.size, note.encode(), scene.now, witnessed=False)
 
 
 def _draft(body: bytes) -> Draft:
@@ -358,6 +358,12 @@ ATTACKS: Final = (
         "back-date the whole log with the right keys",
         lambda scene: rewrite(scene, None, unchanged, timedelta(days=1)),
         (Found("fork", "witness"), Found("checkpoint", "topic")),
+        silent=("witness", "topic"),
+    ),
+    Attack(
+        "leave an entry out with the right keys",
+        lambda scene: rewrite(scene, None, lambda seq, draft: None if seq == scene.rotated_at + 40 else draft),
+        (Found("fork", "witness"), Found("gap", "topic", "partition .* offset .*")),
         silent=("witness", "topic"),
     ),
     Attack("back-date a new entry with the right key", back_dated_append, (Found("time", place="entry .*"),)),
