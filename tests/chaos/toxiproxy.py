@@ -1,37 +1,29 @@
-"""Toxiproxy, built from its Go module once per version: TCP proxies between services and servers whose answers can be made to vanish.
-
-The version is pinned, Go checks every module against its public checksum database, and the main module's hash is pinned here as well.
-"""
+"""Toxiproxy: TCP proxies between services and servers whose answers can be made to vanish."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
-import shutil
-import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from threading import Event
 from typing import Final, NamedTuple
 
 import httpx
 
-from infra.local.errors import LocalStackError
-from infra.local.install.atomic import install
-from infra.local.layout import RunDir, cache_dir
+from infra.local.layout import RunDir
 from infra.local.part import Part
 from infra.local.ports import HOST, Ports
-from infra.local.process import run_to_end
+from tests.support.go_programs import GoProgram
 
-VERSION: Final = "2.5.0"
-MODULE: Final = "github.com/Shopify/toxiproxy/v2"
-MODULE_HASH: Final = "h1:i4LPT+qrSlKNtQf5QliVjdP08GyAH8+BUIc9gT0eahc="
-"""What ``go version -m`` must say of the main module."""
-_FOLDER: Final = f"toxiproxy-{VERSION}"
-_NO_EXCEPTIONS: Final = ("GOFLAGS", "GONOSUMDB", "GONOSUMCHECK", "GOPRIVATE", "GOSUMDB", "GOINSECURE")
-"""Variables that could switch the checks off: the build does not see them."""
+TOXIPROXY: Final = GoProgram(
+    name="toxiproxy",
+    version="2.5.0",
+    module="github.com/Shopify/toxiproxy/v2",
+    package="cmd/server",
+    module_hash="h1:i4LPT+qrSlKNtQf5QliVjdP08GyAH8+BUIc9gT0eahc=",
+)
+can_be_had = TOXIPROXY.can_be_had
 
 
 class Proxy(NamedTuple):
@@ -40,45 +32,6 @@ class Proxy(NamedTuple):
     name: str
     listen: int
     upstream: int
-
-
-def can_be_had() -> bool:
-    """Whether the proxy can be built on this machine, or was already."""
-    return shutil.which("go") is not None or (cache_dir() / _FOLDER).is_dir()
-
-
-def install_toxiproxy(cancel: Event) -> Path:
-    """The server's program.
-
-    Raises:
-        LocalStackError: Go is missing, a download fails, or what was built is not what is pinned.
-    """
-
-    def build(folder: Path) -> None:
-        program = shutil.which("go")
-        if program is None:
-            raise LocalStackError("Go is missing, and Toxiproxy is built with it", "install it (Debian: apt-get install golang-go)")
-        work = folder / "work"
-        places = {"GOPATH": work / "path", "GOMODCACHE": work / "modules", "GOCACHE": work / "build", "GOBIN": folder}
-        clean = {name: value for name, value in os.environ.items() if name not in _NO_EXCEPTIONS}
-        environment = clean | {name: str(place) for name, place in places.items()} | {"GOFLAGS": "-modcacherw"}
-        log = folder.parent / f"{folder.name}.log"
-        try:
-            if run_to_end([program, "install", f"{MODULE}/cmd/server@v{VERSION}"], log, environment, folder, cancel) != 0:
-                raise LocalStackError(f"Toxiproxy cannot be built: {log.read_text()[-300:]}", "check the network and run the command again")
-        finally:
-            log.unlink(missing_ok=True)
-        _check(program, folder / "server")
-        shutil.rmtree(work)
-
-    return install(_FOLDER, build) / "server"
-
-
-def _check(go: str, program: Path) -> None:
-    told = subprocess.run([go, "version", "-m", program], capture_output=True, text=True, check=True, timeout=60).stdout
-    found = re.search(rf"^\s*mod\s+{re.escape(MODULE)}\s+v{re.escape(VERSION)}\s+(\S+)", told, re.MULTILINE)
-    if found is None or found[1] != MODULE_HASH:
-        raise LocalStackError(f"Toxiproxy was built from {found and found[1]}, not from {MODULE_HASH}", "do not use it; find out why")
 
 
 class Toxiproxy(Part):
@@ -140,7 +93,7 @@ class Toxiproxy(Part):
             self._client.delete(f"/proxies/{name}/toxics/{kind}").raise_for_status()
 
     def _launch(self) -> None:
-        program = install_toxiproxy(self.cancel)
+        program = TOXIPROXY.install(self.cancel)
         config = self.run.data(self.name) / "proxies.json"
         config.parent.mkdir(parents=True, exist_ok=True)
         wanted = [

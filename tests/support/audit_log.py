@@ -29,11 +29,11 @@ class LogMaker:
     Entries are spread over three partitions of the audit topic, one record after the other.
     """
 
-    def __init__(self, engine: Engine, origin: str = LOG, now: datetime = START) -> None:
+    def __init__(self, engine: Engine, origin: str = LOG, now: datetime = START, signer: MemorySigner | None = None) -> None:
         self.now = now
         self.origin = origin
         self.store = MysqlAuditLogStore(engine)
-        self.signers = [MemorySigner(LOG, 1)]
+        self.signers = [signer or MemorySigner(LOG, 1)]
         self.log = self.store.newest_log(origin, now)
         epoch, head = self.store.begin_epoch(self.log, "maker", now)
         self._epoch = epoch
