@@ -33,6 +33,8 @@ KAFKA_SECONDS: Final = 5.0
 _SILENCE_SECONDS: Final = 3.0
 """A topic that gives nothing for so long has nothing more below its end: compaction leaves offsets without a record."""
 _AT_ONCE: Final = 500
+_REACH: Final = 10_000
+"""How many entries back a witness's checkpoint is looked for first; it signs one at least every thousand."""
 
 
 class Accounted(NamedTuple):
@@ -53,6 +55,17 @@ def witnessed(witness: Witness, origin: str) -> list[CheckpointNote]:
     """The newest checkpoint that the witness has cosigned; nothing when it knows no such log. Raises Unavailable."""
     newest = witness.newest(origin)
     return [] if newest is None else [CheckpointNote("witness", Checkpoint.parse(newest.text).size, newest.encode(), cosigned=True)]
+
+
+def witnessed_within(witness: Witness, origin: str, size: int) -> list[CheckpointNote]:
+    """The witness's largest checkpoint of at most ``size`` entries, for a log that is shorter than the witness knows it. Raises Unavailable."""
+    found: list[CheckpointNote] = []
+    reach = _REACH
+    while not found and reach < size * _REACH:
+        notes = witness.between(origin, max(1, size - reach), size)
+        found = [CheckpointNote("witness", Checkpoint.parse(note.text).size, note.encode(), cosigned=True) for note in notes][-1:]
+        reach *= 100
+    return found
 
 
 def first_difference(witness: Witness, origin: str, tree: TileTree, differs: int) -> tuple[int, int]:

@@ -110,6 +110,9 @@ class _Verification:
         self._trust = establish(self._statements, self._request.trusted, verify, self._found)
         self._rules = Rules(self._log.origin, self._trust.periods, None if self._left_out("signatures") else verify, decode, self._witness)
         self._ends = self._known_ends()
+        if any(note.found_by == "witness" and note.size > self._ends.size for note in self._notes):
+            client = audit_sources.witness_of(self._settings)
+            self._notes += self._ask("witness", lambda: audit_sources.witnessed_within(client, self._log.origin, self._ends.size)) or []
         if "signatures" not in self._sources:
             self._sources["signatures"] = (
                 "the trusted key" if self._trust.pinned else "a key that the log itself names: proves that it fits itself, not who wrote it"

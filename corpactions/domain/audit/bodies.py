@@ -60,7 +60,6 @@ _LIMITS: Final = (
     ("record_id", RECORD_ID_CHARACTERS),
     ("resource", RESOURCE_CHARACTERS),
 )
-_SOURCE: Final = {"offset": int, "partition": int, "topic": str}
 _SCALARS: Final = frozenset({str, int, bool, _NONE})
 
 
@@ -74,38 +73,56 @@ def fields_of(body: bytes, decode: Decode) -> Fields:
     if type(fields) is not dict or len(fields) != len(NAMES):
         raise ValueError(f"the body is no object of exactly the fields {', '.join(NAMES)}")
     try:
-        shape = tuple(map(type, _values(fields)))
+        values = _values(fields)
     except KeyError as error:
         raise ValueError(f"the body lacks the field {error}") from None
+    shape = tuple(map(type, values))
     if shape not in _SHAPES:
-        raise ValueError(
-            f"a field has a wrong type: {', '.join(f'{name} {kind.__name__}' for name, kind in zip(NAMES, shape, strict=True))}"
-        )
+        told = ", ".join(f"{name} {kind.__name__}" for name, kind in zip(NAMES, shape, strict=True))
+        raise ValueError(f"a field has a wrong type: {told}")
     if fields["format"] != FORMAT:
         raise ValueError(f"format {fields['format']} is not {FORMAT}, the only one that this release reads")
-    source = fields["source"]
-    if source is not None and {name: type(value) for name, value in source.items()} != _SOURCE:
+    if not _is_source(fields["source"]):
         raise ValueError("source is not an offset, a partition and a topic")
     _refuse_floats(fields["detail"].values())
-    _check_lengths(body, fields)
     if not body.isascii():
         _check_names(fields)
+    _check_lengths(body, fields)
     return fields
 
 
+def _is_source(source: Any) -> bool:
+    if source is None:
+        return True
+    known = source.get
+    return len(source) == 3 and type(known("offset")) is int and type(known("partition")) is int and type(known("topic")) is str
+
+
 def _check_lengths(body: bytes, fields: Fields) -> None:
-    if len(body) > BODY_BYTES:
-        raise ValueError(f"the body has {len(body)} bytes; at most {BODY_BYTES} are allowed")
-    for name, most in _LIMITS:
-        if not 0 < len(fields[name]) <= most:
-            raise ValueError(f"{name} has {len(fields[name])} characters; 1 to {most} are allowed")
-    record_id: str = fields["record_id"]
+    record_id, event_type, symbol = fields["record_id"], fields["event_type"], fields["symbol"]
+    if not (
+        0 < len(record_id) <= RECORD_ID_CHARACTERS
+        and 0 < len(fields["action"]) <= ACTION_CHARACTERS
+        and 0 < len(fields["actor"]) <= ACTOR_CHARACTERS
+        and 0 < len(fields["resource"]) <= RESOURCE_CHARACTERS
+        and len(body) <= BODY_BYTES
+    ):
+        raise ValueError(_what_is_too_long(body, fields))
     if not (record_id.isascii() and record_id.isprintable()):
         raise ValueError("record_id is not printable ASCII")
-    for name in ("event_type", "symbol"):
-        code: str | None = fields[name]
-        if code is not None and not (len(code) <= CODE_CHARACTERS and code.isascii()):
-            raise ValueError(f"{name} is not at most {CODE_CHARACTERS} ASCII characters")
+    if not (_is_code(event_type) and _is_code(symbol)):
+        raise ValueError(f"event_type or symbol is not at most {CODE_CHARACTERS} ASCII characters")
+
+
+def _is_code(code: str | None) -> bool:
+    return code is None or (len(code) <= CODE_CHARACTERS and code.isascii())
+
+
+def _what_is_too_long(body: bytes, fields: Fields) -> str:
+    for name, most in _LIMITS:
+        if not 0 < len(fields[name]) <= most:
+            return f"{name} has {len(fields[name])} characters; 1 to {most} are allowed"
+    return f"the body has {len(body)} bytes; at most {BODY_BYTES} are allowed"
 
 
 def _check_names(value: Any) -> None:
@@ -136,16 +153,18 @@ def decode(data: bytes) -> Any:
 
 
 def _refuse_floats(values: Any) -> None:
-    if _SCALARS.issuperset(map(type, values)):
+    kinds = set(map(type, values))
+    if kinds <= _SCALARS:
         return
+    if float in kinds:
+        raise ValueError("a number is no integer; bodies hold no others")
     for value in values:
         kind = type(value)
-        if kind is float:
-            raise ValueError(f"{value} is no integer; bodies hold no other numbers")
-        if kind is dict:
+        if kind is list:
+            if value:
+                _refuse_floats(value)
+        elif kind is dict:
             _refuse_floats(value.values())
-        elif kind is list:
-            _refuse_floats(value)
 
 
 def _refuse(text: str) -> NoReturn:
