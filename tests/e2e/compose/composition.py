@@ -39,12 +39,29 @@ class Composition:
         """Start everything; returns when each service says that it is ready."""
         self.run("up", "--detach", "--wait", "--wait-timeout", str(START_SECONDS), seconds=START_SECONDS + 30)
 
-    def down(self, *options: str) -> None:
-        self.run("down", "--timeout", "60", *options)
+    def down(self) -> None:
+        """Stop and remove the containers; their data stay."""
+        self.run("down", "--timeout", "60")
 
-    def corpactions(self, *arguments: str) -> str:
-        """What a command of the command line, run in a container of its own, prints."""
-        return self.run("run", "--rm", "--no-TTY", "corpactions", *arguments)
+    def remove(self) -> None:
+        """Remove everything, data included."""
+        self.run("down", "--timeout", "60", "--volumes", "--remove-orphans")
+
+    def corpactions(self, *arguments: str, service: str = "corpactions") -> str:
+        """What a command of the command line, run in a container of its own, prints; ``service`` is the one whose account runs it."""
+        return self.run("run", "--rm", "--no-TTY", service, *arguments)
+
+    def files(self, service: str, folder: str, pattern: str) -> set[str]:
+        """The files like ``pattern`` that a fresh container of this service sees below a folder, each as ``path mode owner``."""
+        find = ("--entrypoint", "find", service, folder, "-name", pattern, "-printf", "%P %m %U\n")
+        return set(self.run("run", "--rm", "--no-deps", "--no-TTY", *find).splitlines())
+
+    def crash(self, service: str) -> None:
+        """Kill a service's only process as the kernel would, out of memory say: the engine takes `docker kill` for a wish and starts nothing again."""
+        (container,) = self.containers()[service]
+        kill = ("--entrypoint", "sh", container["Image"], "-c", f"kill -KILL {container['State']['Pid']}")
+        argv = ["docker", "run", "--rm", "--network", "none", "--pid", "host", "--user", "0:0", *kill]
+        subprocess.run(argv, capture_output=True, check=True, timeout=30)
 
     def query(self, statement: str) -> list[str]:
         """The rows of a query, asked past the product by MySQL's administrator."""

@@ -3,46 +3,17 @@
 from __future__ import annotations
 
 import json
-import shutil
 import stat
-import subprocess
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from infra.local.ports import Ports
 from tests.e2e.compose.composition import Composition
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(900), pytest.mark.xdist_group("compose")]
 
 PRODUCT = ("gateway", "lifecycle", "audit", "witness", "provision")
-
-
-@pytest.fixture(scope="module")
-def composition(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composition]:
-    """The running product; it and its data are gone afterwards."""
-    docker = shutil.which("docker")
-    if docker is None or subprocess.run([docker, "compose", "ls"], capture_output=True, check=False, timeout=30).returncode != 0:
-        pytest.fail("this needs a running Docker engine and the compose plugin: `docker compose ls` does not work")
-    env_file = tmp_path_factory.mktemp("compose") / "env"
-    composition = Composition(f"ca-test-{uuid.uuid4().hex[:8]}", env_file, Ports.free().gateway)
-    composition.generate_passwords()
-    composition.build()
-    try:
-        composition.up()
-        yield composition
-    finally:
-        composition.down("--volumes", "--remove-orphans")
-
-
-@pytest.fixture(scope="module")
-def report(composition: Composition) -> dict[str, Any]:
-    """What the demonstration found, fed once for all tests."""
-    found: dict[str, Any] = json.loads(composition.corpactions("demo", "--json"))
-    return found
 
 
 def test_the_sample_comes_to_its_end(composition: Composition, report: dict[str, Any]) -> None:
@@ -101,6 +72,8 @@ def test_a_restart_keeps_everything(composition: Composition, report: dict[str, 
     assert composition.query(statement) == before
     again = json.loads(composition.corpactions("demo", "--json"))
     assert again["adds_up"], [check for check in again["checks"] if not check["holds"]]
+    assert again["audit"]["verified"], again["audit"]["findings"]
+    assert again["audit"]["witnessed"] == again["audit"]["size"] >= report["audit"]["size"]
 
 
 def test_without_passwords_it_says_what_to_do(tmp_path: Path) -> None:
