@@ -41,7 +41,7 @@ Name = Annotated[
 
 @router.get(
     "/checkpoint",
-    response_model=None,
+    response_class=Response,
     operation_id="auditCheckpoint",
     summary="The newest checkpoint",
     responses={200: content("text/plain", "A signed note.", examples.CHECKPOINT), **_UNCHANGED, **read_problems(Code.NOT_PUBLISHED)},
@@ -57,7 +57,7 @@ async def checkpoint(request: Request) -> Response:
 
 @router.get(
     "/key",
-    response_model=None,
+    response_class=Response,
     operation_id="auditKey",
     summary="The log's public key",
     responses={200: content("text/plain", "A vkey.", examples.VKEY), **_UNCHANGED, **read_problems(Code.NOT_PUBLISHED)},
@@ -76,7 +76,7 @@ async def key(request: Request) -> Response:
 
 @router.get(
     "/keys",
-    response_model=None,
+    response_class=Response,
     operation_id="auditKeys",
     summary="The history of the log's key",
     responses={200: content("text/plain", "Signed notes.", examples.STATEMENT), **_UNCHANGED, **read_problems(Code.NOT_PUBLISHED)},
@@ -92,7 +92,7 @@ async def keys(request: Request) -> Response:
 
 @router.get(
     "/tile/{name:path}",
-    response_model=None,
+    response_class=Response,
     operation_id="auditTile",
     summary="A tile of hashes or a bundle of entries",
     responses={200: content(_BYTES, "Its bytes."), **_UNCHANGED, **read_problems(Code.NOT_PUBLISHED)},

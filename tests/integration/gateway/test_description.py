@@ -5,6 +5,7 @@ Cases are drawn by hypothesis from each operation's own strategy, since schemath
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
+from tests.support.audited import audit_gateway, audited
 from tests.support.gateway import Gateway
 
 EXAMPLES = 10
@@ -23,9 +25,29 @@ OPERATIONS = (
     "GET /api/v1/events",
     "GET /api/v1/events/{event_id}",
     "GET /api/v1/events/{event_id}/history",
+    "GET /api/v1/audit",
+    "GET /api/v1/audit/entries/{seq}",
+    "GET /api/v1/audit/entries/{seq}/proof",
+    "GET /api/v1/audit/consistency",
+    "GET /api/v1/audit/verify",
+    "POST /api/v1/audit/verify",
+    "GET /api/v1/audit/verify/{verification_id}",
+    "GET /api/v1/audit/log/checkpoint",
+    "GET /api/v1/audit/log/key",
+    "GET /api/v1/audit/log/keys",
+    "GET /api/v1/audit/log/tile/{name}",
     "GET /health/live",
     "GET /health/ready",
 )
+
+
+@pytest.fixture(scope="module")
+def served(endpoints: dict[str, Any]) -> Iterator[Gateway]:
+    """A gateway with an audit log of a thousand entries to read."""
+    with audited(endpoints) as log:
+        log.grow(999)
+        with audit_gateway(log) as found:
+            yield found
 
 
 @pytest.fixture(scope="module")
