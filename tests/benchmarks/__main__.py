@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import audit, audit_signing, budget, end_to_end, gateway, growth, recovery, serde, worker
+from tests.benchmarks import audit, audit_reading, audit_signing, budget, end_to_end, gateway, growth, recovery, serde, worker
 from tests.benchmarks.flame import Flames
 from tests.support.stack import servers
 
@@ -27,6 +27,8 @@ ON_SERVERS: dict[str, Callable[[Mapping[str, Any], argparse.Namespace], None]] =
     "growth": lambda endpoints, options: growth.measure(endpoints, quick=options.quick),
     "growth.memory": lambda endpoints, options: growth.memory(endpoints, quick=options.quick),
     "audit.append": lambda endpoints, options: audit.append(endpoints, Flames(options.flame), quick=options.quick),
+    "audit.verify": lambda endpoints, options: audit_reading.verify(endpoints, quick=options.quick),
+    "audit.page": lambda endpoints, options: audit_reading.page(endpoints, quick=options.quick),
     "audit.growth": lambda endpoints, options: audit.growth(endpoints, quick=options.quick),
     "end_to_end.audited": lambda endpoints, options: audit.audited(endpoints, quick=options.quick),
     "end_to_end.max": lambda endpoints, options: end_to_end.maximum(endpoints, options.seconds or (5.0 if options.quick else 60.0)),

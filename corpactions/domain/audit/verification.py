@@ -10,6 +10,7 @@ of them was changed, and only that one is found at fault, so that one change doe
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
@@ -48,13 +49,13 @@ class RangeVerifier:
         self._leaves: list[bytes | None] = []
         self._links: dict[int, str] = {}
         self._times: list[tuple[int, str]] = []
-        self._sources: dict[Place, tuple[list[int], list[int]]] = {}
+        self._sources: defaultdict[Place, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
         self._first_link: str | None = None
         self._prev = ZERO_LINK if part.first == 0 else None
 
     def feed(self, rows: Iterable[Sequence[Any]]) -> None:
         """Take further entries, in order: ``(seq, body)`` or ``(seq, body, *columns)`` with the columns of ``bodies.COLUMNS``, the time as text."""
-        leaves, decode, origin = self._leaves, self._rules.decode, self._rules.origin
+        leaves, sources, decode, origin = self._leaves, self._sources, self._rules.decode, self._rules.origin
         expected = self._part.first + len(leaves)
         prev, time = self._prev, self._times[-1][1] if self._times else None
         for row in rows:
@@ -84,7 +85,9 @@ class RangeVerifier:
             if fields["recorded_at"] != time:
                 time = self._moved(seq, fields["recorded_at"], time)
             if (source := fields["source"]) is not None:
-                self._sourced(seq, source)
+                numbers, offsets = sources[source["topic"], source["partition"]]
+                numbers.append(seq)
+                offsets.append(source["offset"])
             prev = leaf.hex()
         self._prev = prev
 
@@ -122,14 +125,6 @@ class RangeVerifier:
             tuple(self._found.items),
             dict(self._found.counts),
         )
-
-    def _sourced(self, seq: int, source: Mapping[str, Any]) -> None:
-        place = source["topic"], source["partition"]
-        known = self._sources.get(place)
-        if known is None:
-            known = self._sources[place] = ([], [])
-        known[0].append(seq)
-        known[1].append(source["offset"])
 
     def _check_sources(self) -> None:
         """What a batch's entries stand for lies before its offsets, and not before those of the batch before."""
