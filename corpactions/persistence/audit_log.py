@@ -102,6 +102,9 @@ class MysqlAuditLogStore:
             )
             transaction.commit()
         with begin(self._engine) as transaction:
+            # One moment for all rows: a batch of the writer before may still be committed between two of these statements.
+            transaction.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            transaction.run("START TRANSACTION WITH CONSISTENT SNAPSHOT")
             return epoch, _head(transaction, log)
 
     def keys(self) -> list[KeyRow]:

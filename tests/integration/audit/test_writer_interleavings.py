@@ -1,0 +1,186 @@
+"""Two instances that both think they lead, caught at the moments that matter: the log never forks, and neither takes the other one for an intruder."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing
+from typing import Any
+
+import MySQLdb
+import MySQLdb.cursors
+import pytest
+from sqlalchemy import event
+
+from corpactions.domain.audit.appending import Appender
+from corpactions.persistence.audit_log import MysqlAuditLogStore
+from corpactions.persistence.engine import Engine, connect
+from corpactions.ports.audit import AppendUnknown, Superseded
+from tests.support.audit_database import AuditDatabase, audit_database
+from tests.support.audit_log import LogMaker, record
+
+WAIT_SECONDS = 10.0
+
+
+class Instance:
+    """What one audit consumer holds in its hands, from the beginning of its epoch on. ``sessions`` are the MySQL sessions that it used, the newest last."""
+
+    def __init__(self, engine: Engine, made: LogMaker) -> None:
+        self.store = MysqlAuditLogStore(engine)
+        self.sessions: list[int] = []
+        event.listen(engine, "checkout", lambda connection, *_: self.sessions.append(connection.thread_id()))
+        self.log, self.signer, self._now = made.log, made.signer, made.now
+        self.size = self.epoch = 0
+
+    def begin(self) -> Instance:
+        """Begin an epoch at the log's end."""
+        self.epoch, head = self.store.begin_epoch(self.log, "test", self._now)
+        self.size = head.size
+        self._appender = Appender(head, self.epoch, self.signer.sign)
+        return self
+
+    def sending(self, count: int) -> AbstractContextManager[Callable[[], None]]:
+        """A batch of so many entries, sent and not committed."""
+        first = self._appender.size
+        drafts = [record(seq) for seq in range(first, first + count)]
+        return self.store.appending(self.log, self._appender.build(drafts, {}, self._now), self.signer.key.key_id)
+
+    def append(self, count: int) -> None:
+        """A batch, stored."""
+        with self.sending(count) as commit:
+            commit()
+
+
+class Scene:
+    """A log of 301 entries."""
+
+    def __init__(self, database: AuditDatabase) -> None:
+        self.database = database
+        self._engines: list[Engine] = []
+        self.maker = LogMaker(self.engine())
+        self.maker.grow(300)
+
+    def engine(self) -> Engine:
+        """Connections of an instance of its own."""
+        self._engines.append(connect(self.database.config("ca_audit")))
+        return self._engines[-1]
+
+    def instance(self) -> Instance:
+        """One that leads, as it thinks."""
+        return Instance(self.engine(), self.maker).begin()
+
+    def close(self) -> None:
+        for engine in self._engines:
+            engine.dispose()
+
+
+@pytest.fixture
+def scene(endpoints: dict[str, Any]) -> Iterator[Scene]:
+    with audit_database(endpoints) as database, closing(Scene(database)) as made:
+        yield made
+
+
+def _wait(what: str, condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+
+
+# Batches.
+
+
+def test_a_batch_under_way_when_another_one_takes_over_is_kept_and_the_heir_begins_again(scene: Scene) -> None:
+    before = scene.instance()
+    with before.sending(10) as commit:
+        heir = scene.instance()
+        assert heir.size == 301
+        commit()
+    with pytest.raises(Superseded):
+        heir.append(7)
+    assert scene.instance().size == 311
+
+
+def test_the_heir_waits_for_a_batch_that_may_still_be_committed(scene: Scene) -> None:
+    before = scene.instance()
+    found: list[Exception] = []
+
+    def append() -> None:
+        try:
+            heir.append(7)
+        except (Superseded, AppendUnknown) as error:
+            found.append(error)
+
+    with before.sending(10) as commit:
+        heir = scene.instance()
+        writing = threading.Thread(target=append)
+        writing.start()
+        _wait("the heir waits for the row", lambda: _waiting_for_rows(scene) == 1)
+        commit()
+    writing.join(WAIT_SECONDS)
+    assert [type(error) for error in found] == [Superseded]
+    assert scene.instance().size == 311
+
+
+def test_a_batch_behind_one_whose_commit_got_no_answer_is_void(scene: Scene) -> None:
+    """The writer commits a batch only after the one before; here that one's session ends at its COMMIT, with the next one sent."""
+    writer = scene.instance()
+
+    def commit_the_first() -> None:
+        with writer.sending(10) as commit, writer.sending(20):
+            scene.database.sql(f"KILL {writer.sessions[-2]}")
+            commit()
+
+    with pytest.raises(AppendUnknown):
+        commit_the_first()
+    heir = scene.instance()
+    assert heir.size == 301
+    heir.append(5)
+    assert scene.instance().size == 306
+
+
+def test_a_writer_behind_a_newer_epoch_begins_no_batch(scene: Scene) -> None:
+    before = scene.instance()
+    before.append(10)
+    scene.instance()
+    with pytest.raises(Superseded, match="epoch"):
+        before.append(10)
+
+
+def test_the_end_of_a_log_is_read_at_one_moment(scene: Scene) -> None:
+    """The heir reads the newest batch; then the batch under way is committed; then it reads the newest entry."""
+    before, heir = scene.instance(), Instance(scene.engine(), scene.maker)
+    found: list[int] = []
+    with before.sending(10) as commit, closing(scene.database.root.raw_connection()) as administrator:
+        cursor = administrator.cursor()
+        barrier = threading.Thread(target=cursor.execute, args=("LOCK TABLES audit_entries WRITE",))
+        barrier.start()  # it waits for the batch, and whoever wants to read entries waits behind it
+        _wait("the barrier stands", lambda: _waiting_for_tables(scene) == 1)
+        taking_over = threading.Thread(target=lambda: found.append(heir.begin().size))
+        taking_over.start()
+        _wait("the heir has read the newest batch", lambda: _waiting_for_tables(scene) == 2)
+        commit()
+        barrier.join(WAIT_SECONDS)
+        cursor.execute("UNLOCK TABLES")
+    taking_over.join(WAIT_SECONDS)
+    assert found == [301]
+    with pytest.raises(Superseded):
+        heir.append(7)
+
+
+def _waiting_for_rows(scene: Scene) -> int:
+    return _states(scene).count(b"update")
+
+
+def _waiting_for_tables(scene: Scene) -> int:
+    return _states(scene).count(b"Waiting for table metadata lock")
+
+
+def _states(scene: Scene) -> list[bytes]:
+    """What the sessions of this test's database are at, but for those of checks. As bytes: a batch in a statement is no text."""
+    config = scene.database.config("root")
+    with closing(MySQLdb.connect(config.host, config.user, config.password, port=config.port, use_unicode=False)) as session:
+        cursor = session.cursor(MySQLdb.cursors.DictCursor)
+        cursor.execute("SHOW PROCESSLIST")
+        return [row["State"] for row in cursor.fetchall() if row["db"] == scene.database.name.encode()]
