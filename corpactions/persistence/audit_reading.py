@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from corpactions.domain.audit.bodies import COLUMNS
 from corpactions.domain.audit.merkle import HASH_BYTES, leaf_hash, root_of
+from corpactions.domain.audit.proving import linked_hashes
 from corpactions.domain.audit.ranges import BatchRow, CheckpointNote
 from corpactions.domain.audit.removals import RemovedSegment
 from corpactions.domain.audit.retention import Export, Hold, Removal
@@ -322,6 +323,12 @@ class LogSource:
         first = tile.index * WIDTH
         bodies = [row[1] for row in self._reader.entries(self._log_id, first, first + tile.width)]
         return b"".join(leaf_hash(body) for body in bodies) if len(bodies) == tile.width else None
+
+    def linked(self, tile: TileId) -> bytes | None:
+        """The same from the links of the entries behind."""
+        first = tile.index * WIDTH
+        bodies = {row[0]: row[1] for row in self._reader.entries(self._log_id, first, first + tile.width + 1)}
+        return linked_hashes(bodies, first, tile.width)
 
     def batches_of(self, numbers: Collection[int]) -> dict[int, BatchRow]:
         """By entry, the batch that it is in."""

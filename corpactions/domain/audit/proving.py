@@ -8,11 +8,13 @@ Invariant: nothing is handed out that was not compared with a root by way of has
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from itertools import product
 from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
-from corpactions.domain.audit.merkle import root_of
+from corpactions.domain.audit.merkle import HASH_BYTES, leaf_hash, root_of
 from corpactions.domain.audit.tiles import WIDTH, Edge, TileId, edge_shape, split
 
 TILES_KEPT: Final = 512
@@ -33,6 +35,9 @@ class TileSource(Protocol):
 
     def rebuilt(self, tile: TileId) -> bytes | None:
         """A tile of level 0 made anew from the bodies; None when they are not all there."""
+
+    def linked(self, tile: TileId) -> bytes | None:
+        """The same from what each entry says of the one before it, which a changed body does not change."""
 
 
 class Tree(NamedTuple):
@@ -101,21 +106,29 @@ class Prover:
         fetched = self._keep(tile, self._source.tiles([tile]).get(tile, b""))
         if fetched is not None and fetched.root == root:
             return fetched.hashes
-        made = self._source.rebuilt(tile) if level == 0 else b"".join(self._source.roots(level, index * WIDTH, (index + 1) * WIDTH))
-        again = self._keep(tile, made or b"")
-        if again is None or again.root != root:
-            return None
-        if level == 0:
-            self.changed.add(index)
-        return again.hashes
+        for made in self._made(tile):
+            again = self._keep(tile, made or b"")
+            if again is not None and again.root == root:
+                if level == 0:
+                    self.changed.add(index)
+                return again.hashes
+        return None
+
+    def _made(self, tile: TileId) -> Iterator[bytes | None]:
+        """A full tile without its stored bytes, in all ways that there are."""
+        if tile.level:
+            yield b"".join(self._source.roots(tile.level, tile.index * WIDTH, (tile.index + 1) * WIDTH))
+        else:
+            yield self._source.rebuilt(tile)
+            yield self._source.linked(tile)
 
     def _edge(self, tree: Tree) -> list[list[bytes]] | None:
         """The partial tiles of a tree, level by level, if they give its root."""
         if (known := self._edges.get(tree)) is not None:
             return known
-        for attempt in (self._upper_hashes, self._upper_anew):
+        for upper, lowest in product((self._upper_hashes, self._upper_anew), (self._lowest, self._lowest_linked)):
             levels = [
-                (self._lowest(index, width) if level == 0 else attempt(level, index, width)) if width else []
+                (lowest(index, width) if level == 0 else upper(level, index, width)) if width else []
                 for level, (index, width) in enumerate(edge_shape(tree.size))
             ]
             if _root(levels, tree.size) == tree.root:
@@ -123,11 +136,18 @@ class Prover:
                 return levels
         return None
 
+    def proves(self, tree: Tree) -> bool:
+        """Whether the store still gives this tree's root; without that, nothing can be proved in it."""
+        return self._edge(tree) is not None
+
     def _lowest(self, index: int, width: int) -> list[bytes]:
         if (full := self._full.get((0, index))) is not None:
             return full.hashes[:width]
         tile = TileId(0, index, width)
         return _split(self._source.tiles([tile]).get(tile, b""))
+
+    def _lowest_linked(self, index: int, width: int) -> list[bytes]:
+        return _split(self._source.linked(TileId(0, index, width)) or b"")
 
     def _upper_hashes(self, level: int, index: int, width: int) -> list[bytes]:
         """The beginning of a tile above the leaves: a full one as stored, else what lies below, of which only the new part is read."""
@@ -160,6 +180,31 @@ class Prover:
         full = _Full(hashes, root_of(hashes))
         self._full.put((tile.level, tile.index), full)
         return full
+
+
+def linked_hashes(bodies: Mapping[int, bytes], first: int, width: int) -> bytes | None:
+    """The hashes of entries as the entries behind them name them, or as their own bodies give them where there is none behind.
+
+    Args:
+        bodies: by number; one more than ``width`` where the log goes on.
+        first: the first entry wanted.
+        width: how many.
+    """
+    hashes: list[bytes] = []
+    for seq in range(first, first + width):
+        link = _link(bodies.get(seq + 1, b""))
+        if link is None and seq not in bodies:
+            return None
+        hashes.append(leaf_hash(bodies[seq]) if link is None else link)
+    return b"".join(hashes)
+
+
+def _link(body: bytes) -> bytes | None:
+    try:
+        link = bytes.fromhex(json.loads(body)["prev"])
+    except (ValueError, TypeError, KeyError):
+        return None
+    return link if len(link) == HASH_BYTES else None
 
 
 def _root(levels: Sequence[Sequence[bytes]], size: int) -> bytes | None:
