@@ -1,7 +1,7 @@
 """Checkpoints: the log's root, signed, cosigned by the witness, and put where the database's administrators cannot reach it.
 
-Invariant: a checkpoint is signed only over a batch that was read back after its COMMIT, and none that the witness refuses is ever published. A witness that is away
-delays its cosignature, never the log.
+Invariant: a checkpoint is signed only over a batch that was read back after its COMMIT and is not of a newer writer, and none that the witness refuses is ever
+published. A witness that is away delays its cosignature, never the log; a witness that is ahead is believed only when the log was read again and is still behind.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NoReturn
 
 from corpactions.domain.audit.merkle import consistency_path, root_at
-from corpactions.domain.audit.notes import Checkpoint, Note, add_signature, sign_note
+from corpactions.domain.audit.notes import Checkpoint, Note, Signature, add_signature, sign_note
 from corpactions.domain.audit.tiles import TileTree
 from corpactions.domain.errors import CorporateActionsError, Fatal, Unavailable
 from corpactions.ports.ambient import Clock
-from corpactions.ports.audit import AppendUnknown, AuditLogStore, LogRow, StoredBatch
+from corpactions.ports.audit import AppendUnknown, AuditLogStore, LogRow, StoredBatch, Superseded
 from corpactions.ports.signing import Signer
 from corpactions.ports.witness import Witness, WitnessConflict, WitnessRefused
 
@@ -52,6 +52,8 @@ class Checkpointer:
         self._clock = clock
         self._cadence = cadence
         self._grown = threading.Event()
+        self._epoch = 0
+        self._unshown: Sequence[bytes] = ()
         self._last = 0
         self._last_at = clock.monotonic()
         self._witnessed = 0
@@ -59,18 +61,23 @@ class Checkpointer:
         self.witnessed_size = 0
         self.failure: CorporateActionsError | None = None
 
-    def check(self, log: LogRow, size: int) -> None:
-        """Compare a log that is about to grow with the newest checkpoint that was witnessed of it.
+    def check(self, log: LogRow, size: int, epoch: int) -> None:
+        """Begin with a log that is about to grow: compare it with the newest checkpoint that was witnessed of it.
+
+        Args:
+            log: it.
+            size: the entries that it has.
+            epoch: the writer's; batches of a newer one are not signed.
 
         Raises:
             Fatal: the log is shorter, or another one: somebody took entries away or put others in their place.
+            Superseded: a batch of the writer before was still on its way, and is witnessed already.
         """
+        self._epoch, self._unshown, self.failure = epoch, (), None
         for found_by, note in self._witnessed_notes(log):
             checkpoint = Checkpoint.parse(note.text)
             if checkpoint.size > size:
-                raise Fatal(
-                    f"{log.origin} has {size} entries, and its checkpoint of {checkpoint.size} was witnessed ({found_by}): entries are gone; see the runbook audit-chain"
-                )
+                self._raise_behind(log, checkpoint.size, found_by)
             if checkpoint.size and self._root(log, checkpoint.size) != checkpoint.root:
                 raise Fatal(
                     f"{log.origin} has another root at entry {checkpoint.size} than was witnessed ({found_by}): it was rewritten; see the runbook audit-chain"
@@ -91,17 +98,23 @@ class Checkpointer:
         return notes
 
     def introduce(self, log: LogRow, statements: Sequence[bytes]) -> None:
-        """Show the witness the log's key history, so that it knows the key that signs from here on. One that is away is shown it by a later writer.
+        """Show the witness the log's key history, so that it knows the key that signs from here on. One that is away is shown it before it is asked to cosign.
 
         Raises:
             Fatal: the witness trusts another history.
         """
-        if self._witness is None:
-            return
+        self._unshown = statements
         try:
-            self._witness.hand_over(log.origin, statements)
+            self._show_keys(log)
         except Unavailable as error:
             _LOG.warning("the witness was not shown the keys: %s", error)
+
+    def _show_keys(self, log: LogRow) -> None:
+        if self._witness is None or not self._unshown:
+            return
+        try:
+            self._witness.hand_over(log.origin, self._unshown)
+            self._unshown = ()
         except WitnessRefused as error:
             raise Fatal(f"the witness does not accept the keys of {log.origin}: {error}; see the runbook witness") from error
 
@@ -131,11 +144,14 @@ class Checkpointer:
 
         Raises:
             Fatal: the witness refuses it: it knows another log of this name.
+            Superseded: a newer writer is at work.
             Unavailable, AppendUnknown: the store or the topic does not answer.
         """
         batch = self._store.newest_batch(log)
         if batch is None or not self._due(batch.size, cadence):
             return False
+        if batch.epoch > self._epoch:  # it may be signed with a newer key, and this writer's checkpoint over it would be nobody's
+            raise Superseded(f"a batch of epoch {batch.epoch} is there; this writer's is {self._epoch}")
         note = sign_note(Checkpoint(log.origin, batch.size, batch.tree_root).text(), signer)
         cosigned = self._cosigned(log, batch, note)
         witnessed = cosigned is not None
@@ -158,21 +174,35 @@ class Checkpointer:
         if self._witness is None:
             return None
         try:
-            try:
-                lines = self._witness.add(self._witnessed, self._path(log, self._witnessed, batch.size), note)
-            except WitnessConflict as conflict:
-                if conflict.size > batch.size:
-                    raise Fatal(
-                        f"the witness knows {conflict.size} entries of {log.origin}, and it has {batch.size}: entries are gone"
-                    ) from conflict
-                lines = self._witness.add(conflict.size, self._path(log, conflict.size, batch.size), note)
-        except Unavailable as error:
+            self._show_keys(log)
+            lines = self._added(self._witness, log, batch, note)
+        except (Unavailable, WitnessConflict) as error:
             _LOG.warning("checkpoint %d is not cosigned yet: %s", batch.size, error)
             return None
         except WitnessRefused as error:
             raise Fatal(f"the witness refuses checkpoint {batch.size} of {log.origin}: {error}; see the runbook audit-chain") from error
         self._witnessed = batch.size
         return add_signature(note, *lines)
+
+    def _added(self, witness: Witness, log: LogRow, batch: StoredBatch, note: Note) -> Sequence[Signature]:
+        """Ask for the cosignature, from the size that the witness knows if that is another one. A second conflict means that another writer asks as well."""
+        try:
+            return witness.add(self._witnessed, self._path(log, self._witnessed, batch.size), note)
+        except WitnessConflict as conflict:
+            known = conflict.size
+        if known > batch.size:
+            self._raise_behind(log, known, "the witness's answer")
+        return witness.add(known, self._path(log, known, batch.size), note)
+
+    def _raise_behind(self, log: LogRow, witnessed: int, found_by: str) -> NoReturn:
+        """More is witnessed than this writer knows of: either another writer has written since, or entries are gone."""
+        newest = self._store.newest_batch(log)
+        size = 0 if newest is None else newest.size
+        if size >= witnessed:
+            raise Superseded(f"another writer has written since, {witnessed} entries are witnessed")
+        raise Fatal(
+            f"{log.origin} has {size} entries, and its checkpoint of {witnessed} was witnessed ({found_by}): entries are gone; see the runbook audit-chain"
+        )
 
     def _path(self, log: LogRow, old: int, new: int) -> list[bytes]:
         return consistency_path(old, new, self._tree(log, new).node) if 0 < old < new else []

@@ -142,7 +142,7 @@ class _Session:
         parts, now = self._parts, self._parts.clock.now()
         self._log = parts.store.newest_log(self._config.origin, now)
         self.epoch, head = parts.store.begin_epoch(self._log, self._config.owner, now)
-        parts.checkpointer.check(self._log, head.size)
+        parts.checkpointer.check(self._log, head.size, self.epoch)
         history = parts.store.keys()
         self._chosen = choose(parts.signers, history, self._log, head.size, parts.verify)
         self._appender = Appender(head, self.epoch, self._chosen.signer.sign, parts.encode)

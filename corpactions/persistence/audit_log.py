@@ -148,8 +148,8 @@ class MysqlAuditLogStore:
     def newest_batch(self, log: LogRow) -> StoredBatch | None:
         """Read the newest row of ``audit_batches`` back."""
         with begin(self._engine) as transaction:
-            found = transaction.query(_newest(log, "size,tree_root"))
-        return StoredBatch(found[0][0], bytes(found[0][1])) if found else None
+            found = transaction.query(_newest(log, "size,tree_root,epoch"))
+        return StoredBatch(found[0][0], bytes(found[0][1]), found[0][2]) if found else None
 
     def tile(self, log: LogRow, tile: TileId) -> bytes:
         """See ``persistence.audit_tiles``."""

@@ -44,6 +44,7 @@ class StoredBatch(NamedTuple):
 
     size: int
     tree_root: bytes
+    epoch: int
 
 
 class AuditLogStore(Protocol):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
+from pathlib import Path
 from typing import Any
 
 import MySQLdb
@@ -13,13 +14,20 @@ import MySQLdb.cursors
 import pytest
 from sqlalchemy import event
 
+from consumers.audit.checkpoints import Cadence, Checkpointer
 from corpactions.domain.audit.appending import Appender
+from corpactions.domain.audit.notes import Checkpoint, Note, Signature
+from corpactions.domain.errors import Fatal, Unavailable
 from corpactions.persistence.audit_log import MysqlAuditLogStore
 from corpactions.persistence.engine import Engine, connect
 from corpactions.ports.audit import AppendUnknown, Superseded
+from corpactions.security.witness import WitnessClient
+from corpactions.system import SystemClock
 from tests.support.audit_database import AuditDatabase, audit_database
 from tests.support.audit_log import LogMaker, record
+from tests.support.witness_process import WitnessProcess
 
+AT_ONCE = Cadence(1, 0.0)
 WAIT_SECONDS = 10.0
 
 
@@ -52,14 +60,34 @@ class Instance:
             commit()
 
 
+class Interrupted(WitnessClient):
+    """The witness, before whose next answers other things happen first."""
+
+    before_add: Sequence[Callable[[], object]] = ()
+    before_keys: Sequence[Callable[[], object]] = ()
+
+    def add(self, old_size: int, path: Sequence[bytes], note: Note) -> list[Signature]:
+        if self.before_add:
+            happens, *self.before_add = self.before_add
+            happens()
+        return super().add(old_size, path, note)
+
+    def hand_over(self, origin: str, statements: Sequence[bytes]) -> None:
+        if self.before_keys:
+            happens, *self.before_keys = self.before_keys
+            happens()
+        super().hand_over(origin, statements)
+
+
 class Scene:
-    """A log of 301 entries."""
+    """A log of 301 entries, and instances that write it with a checkpointer each."""
 
     def __init__(self, database: AuditDatabase) -> None:
         self.database = database
         self._engines: list[Engine] = []
         self.maker = LogMaker(self.engine())
         self.maker.grow(300)
+        self.published: list[str] = []
 
     def engine(self) -> Engine:
         """Connections of an instance of its own."""
@@ -70,6 +98,16 @@ class Scene:
         """One that leads, as it thinks."""
         return Instance(self.engine(), self.maker).begin()
 
+    def checkpointer(self, instance: Instance, witness: WitnessClient) -> Checkpointer:
+        """Its checkpointer, before it has looked at anything."""
+        return Checkpointer(instance.store, witness, lambda key, _note: self.published.append(key), SystemClock(), AT_ONCE)
+
+    def started(self, instance: Instance, witness: WitnessClient) -> Checkpointer:
+        """Its checkpointer, once it has compared the log with its witness."""
+        checkpointer = self.checkpointer(instance, witness)
+        checkpointer.check(instance.log, instance.size, instance.epoch)
+        return checkpointer
+
     def close(self) -> None:
         for engine in self._engines:
             engine.dispose()
@@ -79,6 +117,23 @@ class Scene:
 def scene(endpoints: dict[str, Any]) -> Iterator[Scene]:
     with audit_database(endpoints) as database, closing(Scene(database)) as made:
         yield made
+
+
+@pytest.fixture
+def witness(tmp_path: Path) -> Iterator[WitnessProcess]:
+    running = WitnessProcess(tmp_path).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def client(witness: WitnessProcess) -> Iterator[Interrupted]:
+    with closing(Interrupted(witness.url, [witness.vkey])) as opened:
+        yield opened
+
+
+def _step(checkpointer: Checkpointer, instance: Instance) -> bool:
+    return checkpointer.step(instance.log, instance.signer, AT_ONCE)
 
 
 def _wait(what: str, condition: Callable[[], bool]) -> None:
@@ -167,6 +222,107 @@ def test_the_end_of_a_log_is_read_at_one_moment(scene: Scene) -> None:
     assert found == [301]
     with pytest.raises(Superseded):
         heir.append(7)
+
+
+# Checkpoints.
+
+
+def test_a_checkpoint_of_a_batch_that_was_under_way_is_no_sign_of_a_cut_log(scene: Scene, client: Interrupted) -> None:
+    before = scene.instance()
+    checkpointer = scene.started(before, client)
+    with before.sending(10) as commit:
+        heir = scene.instance()
+        commit()
+    assert _step(checkpointer, before)
+    with pytest.raises(Superseded, match="311"):
+        scene.checkpointer(heir, client).check(heir.log, heir.size, heir.epoch)
+
+
+def test_a_log_that_is_shorter_than_its_witness_says_is_one(scene: Scene, client: Interrupted) -> None:
+    writer = scene.instance()
+    assert _step(scene.started(writer, client), writer)
+    for trigger in scene.database.sql("SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE()"):
+        scene.database.sql(f"DROP TRIGGER {trigger[0]}")
+    for table in ("audit_batches", "audit_entries", "audit_tiles", "audit_checkpoints"):
+        scene.database.sql(f"DELETE FROM {table}")
+    with pytest.raises(Fatal, match="entries are gone"):
+        scene.checkpointer(writer, client).check(writer.log, 0, writer.epoch)
+
+
+def test_a_writer_that_slept_over_a_checkpoint_is_superseded_not_robbed(scene: Scene, client: Interrupted) -> None:
+    """It has read the newest batch; until it asks the witness, the heir has written and had that cosigned."""
+    before = scene.instance()
+
+    def heir_writes() -> None:
+        heir = scene.instance()
+        heir.append(10)
+        assert _step(scene.started(heir, client), heir)
+
+    client.before_add = [heir_writes]
+    checkpointer = scene.started(before, client)
+    with pytest.raises(Superseded):
+        _step(checkpointer, before)
+    assert scene.published == [f"{before.log.origin}:311"]
+
+
+def test_a_witness_asked_by_two_at_once_delays_one_of_them(scene: Scene, client: Interrupted) -> None:
+    first = scene.instance()
+    early = scene.started(first, client)
+    assert _step(scene.started(first, client), first)
+    first.append(10)
+
+    def heir_writes() -> None:
+        heir = scene.instance()
+        heir.append(10)
+        assert _step(scene.started(heir, client), heir)
+
+    client.before_add = [lambda: None, heir_writes]  # 301 is cosigned, of which `early` does not know; then 321 as well
+    assert _step(early, first)
+    assert (early.size, early.witnessed_size) == (311, 0)
+
+
+def test_only_batches_of_this_writer_and_those_before_it_are_signed(scene: Scene, client: Interrupted) -> None:
+    """The heir may sign with a newer key: a checkpoint by the old one over its batch would be one that nobody may sign."""
+    before = scene.instance()
+    checkpointer = scene.started(before, client)
+    scene.instance().append(10)
+    with pytest.raises(Superseded, match="epoch"):
+        _step(checkpointer, before)
+    assert scene.published == []
+
+
+def test_what_ended_one_session_does_not_end_the_next(scene: Scene, client: Interrupted) -> None:
+    before = scene.instance()
+    checkpointer = scene.started(before, client)
+    scene.instance().append(10)
+    over = threading.Event()
+    over.set()
+    checkpointer.run(before.log, before.signer, over)
+    failure = checkpointer.failure
+    assert isinstance(failure, Superseded)
+    again = before.begin()
+    checkpointer.check(again.log, again.size, again.epoch)
+    checkpointer.run(again.log, again.signer, over)
+    assert checkpointer.failure is None
+    assert checkpointer.witnessed_size == 311
+
+
+def test_a_witness_that_was_away_when_the_key_changed_hears_of_it_before_it_is_asked(scene: Scene, client: Interrupted) -> None:
+    scene.maker.rotate()
+    writer = scene.instance()
+    checkpointer = scene.started(writer, client)
+    client.before_keys = [_away]
+    history = writer.store.keys()
+    checkpointer.introduce(writer.log, [row.statement for row in history])
+    assert _step(checkpointer, writer)
+    assert checkpointer.witnessed_size == 302
+    newest = client.newest(writer.log.origin)
+    assert newest is not None
+    assert Checkpoint.parse(newest.text).size == 302
+
+
+def _away() -> None:
+    raise Unavailable("witness", "is not there yet")
 
 
 def _waiting_for_rows(scene: Scene) -> int:
