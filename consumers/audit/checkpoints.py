@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, NoReturn
 from corpactions.domain.audit.merkle import consistency_path, root_at
 from corpactions.domain.audit.notes import Checkpoint, Note, Signature, add_signature, sign_note
 from corpactions.domain.audit.tiles import TileTree
-from corpactions.domain.errors import CorporateActionsError, Fatal, Unavailable
+from corpactions.domain.errors import Fatal, Unavailable
 from corpactions.ports.ambient import Clock
 from corpactions.ports.audit import AppendUnknown, AuditLogStore, LogRow, StoredBatch, Superseded
 from corpactions.ports.signing import Signer
@@ -59,7 +59,7 @@ class Checkpointer:
         self._witnessed = 0
         self.size = 0
         self.witnessed_size = 0
-        self.failure: CorporateActionsError | None = None
+        self.failure: Exception | None = None
 
     def check(self, log: LogRow, size: int, epoch: int) -> None:
         """Begin with a log that is about to grow: compare it with the newest checkpoint that was witnessed of it.
@@ -130,7 +130,7 @@ class Checkpointer:
                 self._grown.clear()
                 self._attempt(log, signer, self._cadence)
             self._attempt(log, signer, Cadence(1, 0.0))
-        except CorporateActionsError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is: a thread that ends in silence would leave a log that grows without checkpoints
             self.failure = error
 
     def _attempt(self, log: LogRow, signer: Signer, cadence: Cadence) -> None:

@@ -295,16 +295,22 @@ def test_what_ended_one_session_does_not_end_the_next(scene: Scene, client: Inte
     before = scene.instance()
     checkpointer = scene.started(before, client)
     scene.instance().append(10)
-    over = threading.Event()
-    over.set()
-    checkpointer.run(before.log, before.signer, over)
+    checkpointer.run(before.log, before.signer, _over())
     failure = checkpointer.failure
     assert isinstance(failure, Superseded)
     again = before.begin()
     checkpointer.check(again.log, again.size, again.epoch)
-    checkpointer.run(again.log, again.signer, over)
+    checkpointer.run(again.log, again.signer, _over())
     assert checkpointer.failure is None
     assert checkpointer.witnessed_size == 311
+
+
+def test_a_checkpointer_that_fails_says_so_to_its_writer_whatever_it_was(scene: Scene, client: Interrupted) -> None:
+    writer = scene.instance()
+    checkpointer = scene.started(writer, client)
+    client.before_add = [_broken]
+    checkpointer.run(writer.log, writer.signer, _over())
+    assert isinstance(checkpointer.failure, ZeroDivisionError)
 
 
 def test_a_witness_that_was_away_when_the_key_changed_hears_of_it_before_it_is_asked(scene: Scene, client: Interrupted) -> None:
@@ -319,6 +325,16 @@ def test_a_witness_that_was_away_when_the_key_changed_hears_of_it_before_it_is_a
     newest = client.newest(writer.log.origin)
     assert newest is not None
     assert Checkpoint.parse(newest.text).size == 302
+
+
+def _over() -> threading.Event:
+    over = threading.Event()
+    over.set()
+    return over
+
+
+def _broken() -> None:
+    raise ZeroDivisionError
 
 
 def _away() -> None:
