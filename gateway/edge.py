@@ -41,7 +41,7 @@ class Edge:
         if given is not None and not EVENT_ID.fullmatch(correlation_id):
             correlation_id = self._ids.correlation_id()
             refused = Refused(Code.MALFORMED_HEADER, f"{CORRELATION_HEADER} is not a UUID; send one, or leave the header out")
-        elif self._in_flight >= self._max_in_flight and not scope["path"].startswith("/health/"):
+        elif self._in_flight >= self._max_in_flight and not scope["path"].startswith(("/health/", "/metrics")):
             refused = Refused(
                 Code.OVERLOADED, "the gateway has as many requests in progress as it takes; repeat in a moment", retry_after=1
             )
