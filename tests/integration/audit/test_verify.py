@@ -23,7 +23,7 @@ from tests.support.product import product
 
 @pytest.fixture(scope="module")
 def log(endpoints: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Auditing]:
-    """A log that has taken 400 records, some of them twice, garbage and a contradiction; 25 more wait on the topic, and nobody writes."""
+    """A log that has taken 400 records, some of them twice, garbage and a contradiction; 25 more wait on the topic, among 30 repetitions, and nobody writes."""
     with product(endpoints, tmp_path_factory.mktemp("verified")) as made, auditing(made, CA_AUDIT_CHECKPOINT_SECONDS="0.3") as log:
         engine = connect(made.backing.mysql_config())
         audit_guards.install(engine, made.backing.database)
@@ -36,7 +36,7 @@ def log(endpoints: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> 
         log.send([(b"k", b"no avro"), records.message(applied(1, reason="something else")), records.message(applied(1_000))])
         log.wait_for(404)
         assert writer.stop() == 0
-        log.send(records.messages(500, 25))
+        log.send([*records.messages(50, 20), *records.messages(500, 25), *records.messages(70, 10)])
         yield log
 
 
