@@ -17,6 +17,7 @@ from corpactions.domain.audit.offsets import Span, gaps, runs_of
 from corpactions.domain.errors import Fatal
 from corpactions.persistence.audit_published import NotPublished
 from corpactions.persistence.audit_reading import EntryQuery, MissingTile
+from corpactions.ports.audit import LogRow
 from corpactions.telemetry.metrics import Metrics
 
 _log = logging.getLogger(__name__)
@@ -91,17 +92,17 @@ class Auditor:
         covered = all(entry.verdict.checkpointed for entry in shown.entries)
         page = AuditPage(
             shown,
-            self._checkpoint(verdict.size),
+            self._checkpoint(shown.log, verdict.size),
             (*verdict.findings, *absent),
             complete=verdict.verified and covered and not filtered and not missing and bool(shown.entries),
         )
         self._tell(page)
         return page
 
-    def _checkpoint(self, size: int) -> Checkpoint | None:
-        """The checkpoint of a size that was just used."""
-        note = self._access.checkpoint(upto=size) if size else None
-        return None if note is None else Checkpoint.parse(Note.parse(note.note).text)
+    def _checkpoint(self, log: LogRow, size: int) -> Checkpoint | None:
+        """The checkpoint of a size that was just used; there is none of size 0."""
+        notes = self._access.reader.checkpoints(log.log_id, size - 1, size) if size else []
+        return Checkpoint.parse(Note.parse(notes[-1].note).text) if notes else None
 
     def _tell(self, page: AuditPage) -> None:
         self._metrics.entries_read(len(page.shown.entries))

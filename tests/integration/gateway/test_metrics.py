@@ -50,8 +50,12 @@ def test_the_metrics_tell_how_far_the_log_is_and_every_rule_is_built_on_them(log
         )
         assert found["corpactions_audit_entries_read_total"] == 0
         assert found['corpactions_audit_entries_failed_total{check="body"}'] == 0
-        client.get("/api/v1/audit?limit=7")
-        assert _samples(client.get("/metrics").text)["corpactions_audit_entries_read_total"] == 7
+        page = client.get("/api/v1/audit?limit=7").json()
+        assert page["verification"]["checkpoint"]["size"] == 1_000  # no newer one is over the newest entry, and this one is witnessed
+        older = client.get("/api/v1/audit/entries/1400").json()
+        assert older["verification"]["checkpoint"]["size"] == 1_500
+        assert older["entry"]["checkpoint"] == "covered"
+        assert _samples(client.get("/metrics").text)["corpactions_audit_entries_read_total"] == 8
     names = {name.partition("{")[0] for name in found}
     for file, rule in _rules():
         used = set(_METRIC.findall(rule["expr"]))
