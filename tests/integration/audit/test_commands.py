@@ -230,24 +230,29 @@ class TestBundles:
         assert list(tmp_path.iterdir()) == []
 
 
-def test_an_interrupted_verification_goes_on_where_it_was(endpoints: Mapping[str, Any], tmp_path: Path) -> None:
-    state = tmp_path / "state"
+@pytest.fixture(scope="module")
+def large(endpoints: Mapping[str, Any]) -> Iterator[Commands]:
+    """A log of two segments and an entry."""
     with audit_database(endpoints) as database:
         maker = LogMaker(database.engine("ca_audit"))
         maker.grow(2 * SEGMENT)
         maker.checkpoint()
-        commands = Commands(database, maker)
-        arguments = ("--processes", "1", "--state", str(state), "--json")
-        interrupted = _interrupt(commands, state, arguments)
-        assert interrupted.status == 130, interrupted
-        reached = json.loads(state.read_text())["joined"]["position"]
-        assert reached == SEGMENT
-        done = commands.verify(*arguments)
-        assert (done.status, done.json["entries"], done.json["verified"]) == (0, maker.size, True)
-        assert json.loads(state.read_text())["joined"]["position"] == 2 * SEGMENT
-        other = commands.run("verify", "--without", "guards", "--state", str(state))
-        assert other.status == 4
-        assert "--state" in other.err
+        yield Commands(database, maker)
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_an_interrupted_verification_goes_on_where_it_was(large: Commands, tmp_path: Path, processes: str) -> None:
+    state = tmp_path / "state"
+    arguments = ("--processes", processes, "--state", str(state), "--json")
+    interrupted = _interrupt(large, state, arguments)
+    assert interrupted.status == 130, interrupted
+    assert json.loads(state.read_text())["joined"]["position"] in {SEGMENT, 2 * SEGMENT}
+    done = large.verify(*arguments)
+    assert (done.status, done.json["entries"], done.json["verified"]) == (0, large.maker.size, True)
+    assert json.loads(state.read_text())["joined"]["position"] == 2 * SEGMENT
+    other = large.run("verify", "--without", "guards", "--state", str(state))
+    assert other.status == 4
+    assert "--state" in other.err
 
 
 def _interrupt(commands: Commands, state: Path, arguments: tuple[str, ...]) -> Done:
