@@ -295,12 +295,15 @@ class AuditReader:
         with translated():
             connection: Any = self._engine.raw_connection()
             try:
-                with connection.cursor() as cursor:
-                    cursor.execute(statement, arguments)
-                    rows: Sequence[Row] = cursor.fetchall()
-                    return rows
-            finally:
-                connection.close()
+                cursor = connection.cursor()
+                cursor.execute(statement, arguments)
+                rows: Sequence[Row] = cursor.fetchall()
+                cursor.close()
+            except BaseException:
+                connection.invalidate()  # an interrupt in the middle of an answer leaves a connection that nothing can be asked any more
+                raise
+            connection.close()
+            return rows
 
 
 class LogSource:
