@@ -13,7 +13,7 @@ from types import FrameType
 
 import uvicorn
 
-from corpactions.bootstrap.audit import AuditAccess
+from corpactions.auditing.access import AuditAccess
 from corpactions.bootstrap.mysql import build_engine
 from corpactions.domain.errors import Fatal, Unavailable
 from corpactions.kafka.inspector import Inspector

@@ -9,7 +9,7 @@ import zlib
 from datetime import datetime
 from typing import Any, Final
 
-from corpactions.bootstrap.audit import ShownEntry
+from corpactions.auditing.access import ShownEntry
 from corpactions.domain.audit.entry import time_text
 from corpactions.domain.audit.merkle import leaf_hash
 from corpactions.domain.audit.notes import encode_base64

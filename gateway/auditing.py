@@ -9,7 +9,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from corpactions.bootstrap.audit import AuditAccess, ShownEntry, ShownPage
+from corpactions.auditing.access import AuditAccess, ShownEntry, ShownPage
 from corpactions.domain.audit.findings import Finding
 from corpactions.domain.audit.merkle import root_at
 from corpactions.domain.audit.notes import Checkpoint, Note, encode_base64

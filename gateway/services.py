@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from fastapi import Request
 
-from corpactions.bootstrap.audit import AuditAccess
+from corpactions.auditing.access import AuditAccess
 from corpactions.persistence.audit_published import PublishedLog
 from corpactions.persistence.audit_verifications import AuditVerifications
 from corpactions.persistence.threads import Threads

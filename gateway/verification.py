@@ -11,8 +11,8 @@ import sys
 import threading
 from typing import Any, Final
 
-from corpactions.bootstrap.audit_report import Request
-from corpactions.bootstrap.audit_verification import verify_log
+from corpactions.auditing.report import Request
+from corpactions.auditing.verification import verify_log
 from corpactions.bootstrap.mysql import build_engine
 from corpactions.domain.errors import CorporateActionsError, Unavailable
 from corpactions.persistence.audit_verifications import DONE, FAILED, RUNNING, AuditVerifications, VerificationStep

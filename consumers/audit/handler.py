@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from hashlib import sha256
 from typing import Final
 
+from corpactions.domain.audit.bodies import parse
 from corpactions.domain.audit.entry import (
     ACTOR_CHARACTERS,
     BODY_BYTES,
@@ -22,7 +23,6 @@ from corpactions.domain.audit.entry import (
     Draft,
     Encode,
     Source,
-    parse,
 )
 from corpactions.domain.errors import Rejected
 from corpactions.ports.records import Record

@@ -25,8 +25,8 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write entries, tiles, checkpoint, keys and manifest of a part of the log. `verify-bundle` verifies it, and so does any reader of docs/audit-format.md."""
-    from corpactions.bootstrap.audit import AuditAccess
-    from corpactions.bootstrap.audit_bundles import export as write
+    from corpactions.auditing.access import AuditAccess
+    from corpactions.auditing.bundles import export as write
     from corpactions.domain.errors import Fatal
     from corpactions.settings import load
 
@@ -57,7 +57,7 @@ def verify_bundle(
     as_json: AsJson = False,
 ) -> None:
     """Verify an export: needs no database, no network and no settings. Ends with status 1 when something is found."""
-    from corpactions.bootstrap.audit_bundle_files import check_bundle, opened
+    from corpactions.auditing.bundle_files import check_bundle, opened
     from corpactions.security.published import read_key
 
     with opened(bundle) as files:

@@ -119,7 +119,7 @@ def _show(settings: Settings, hold: Hold, as_json: bool) -> None:
 
 def _tell(settings: Settings) -> str | None:
     """Tell the log what was done; the reason when that cannot be now. The hold is in force all the same."""
-    from corpactions.bootstrap.audit_retention import build_publish, build_retention
+    from corpactions.auditing.retention import build_publish, build_retention
     from corpactions.domain.errors import CorporateActionsError
     from corpactions.system import SystemClock
 

@@ -13,7 +13,7 @@ from corpactions.commands.audit_options import AsJson, KeyOption, Pinned, Witnes
 from corpactions.domain.errors import Fatal
 
 if TYPE_CHECKING:
-    from corpactions.bootstrap.audit import AuditAccess, ShownEntry, ShownPage
+    from corpactions.auditing.access import AuditAccess, ShownEntry, ShownPage
 
 REFUSED: Final = 1
 Seq = Annotated[int, typer.Argument(min=0, metavar="SEQ", help="The entry's number.", show_default=False)]
@@ -81,7 +81,7 @@ def verify_proof(
 
 def keys(as_json: AsJson = False) -> None:
     """Show the history of the log's keys, oldest first; verifiers pin number 1, or a later one."""
-    from corpactions.bootstrap.audit_bundles import history_of
+    from corpactions.auditing.bundles import history_of
 
     access = _access("")
     added = {number: at for number, _, at in access.reader.key_history()}
@@ -105,7 +105,7 @@ def keys(as_json: AsJson = False) -> None:
 
 
 def _access(key: str) -> AuditAccess:
-    from corpactions.bootstrap.audit import AuditAccess
+    from corpactions.auditing.access import AuditAccess
     from corpactions.settings import load
 
     settings = load()

@@ -14,7 +14,7 @@ from corpactions.commands.audit_options import AsJson, KeyOption, chosen_log, pr
 from corpactions.domain.errors import Fatal
 
 if TYPE_CHECKING:
-    from corpactions.bootstrap.audit_report import Keeper, Report, Request
+    from corpactions.auditing.report import Keeper, Report, Request
     from corpactions.settings import Settings
 
 FOUND: Final = 1
@@ -41,8 +41,8 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Verify the log. Ends with status 0 when all is verified, 1 with findings, 3 when a source does not answer, 130 when interrupted."""
-    from corpactions.bootstrap.audit_report import SOURCES, Request
-    from corpactions.bootstrap.audit_verification import verify_log
+    from corpactions.auditing.report import SOURCES, Request
+    from corpactions.auditing.verification import verify_log
     from corpactions.settings import load
 
     settings, left_out = load(), frozenset(without or ())
@@ -72,7 +72,7 @@ def _since(text: str) -> int | bytes | None:
 
 
 def _keeper(path: Path, settings: Settings, request: Request) -> Keeper:
-    from corpactions.bootstrap.audit_report import Keeper
+    from corpactions.auditing.report import Keeper
     from corpactions.commands.audit_state import StateFile
 
     question = {

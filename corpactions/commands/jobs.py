@@ -85,7 +85,7 @@ def _purge_keys(settings: Settings, wait: float, renew: Callable[[], bool]) -> D
 
 
 def _audit_retention(settings: Settings, renew: Callable[[], bool]) -> Done:
-    from corpactions.bootstrap.audit_retention import build_export, build_publish, build_retention
+    from corpactions.auditing.retention import build_export, build_publish, build_retention
     from corpactions.persistence.audit_retention import retire
     from corpactions.system import SystemClock
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-from corpactions.bootstrap.audit_report import Request
-from corpactions.bootstrap.audit_verification import verify_log
+from corpactions.auditing.report import Request
+from corpactions.auditing.verification import verify_log
 from corpactions.settings import Settings
 from tests.benchmarks.bare import BareTable, Copied
 from tests.benchmarks.flame import Flames

@@ -13,9 +13,9 @@ from hashlib import sha256
 from statistics import median
 from typing import Any, Final
 
-from corpactions.bootstrap.audit import AuditAccess
-from corpactions.bootstrap.audit_report import SOURCES, Request
-from corpactions.bootstrap.audit_verification import verify_log
+from corpactions.auditing.access import AuditAccess
+from corpactions.auditing.report import SOURCES, Request
+from corpactions.auditing.verification import verify_log
 from corpactions.persistence.audit_reading import AuditReader
 from corpactions.settings import Settings
 from tests.benchmarks.output import report

@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
-from corpactions.bootstrap.audit_report import Report, Request
-from corpactions.bootstrap.audit_verification import verify_log
+from corpactions.auditing.report import Report, Request
+from corpactions.auditing.verification import verify_log
 from corpactions.domain.audit.batch import parse_offsets
-from corpactions.domain.audit.entry import Content, Entry, parse
+from corpactions.domain.audit.bodies import parse
+from corpactions.domain.audit.entry import Content, Entry
 from corpactions.domain.errors import Unavailable
 from corpactions.kafka.inspector import Inspector
 from corpactions.kafka.registry import Registry

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from corpactions.domain.audit.entry import parse, time_text
+from corpactions.domain.audit.bodies import parse
+from corpactions.domain.audit.entry import time_text
 from corpactions.domain.audit.findings import Check, Findings
 from corpactions.domain.audit.records import Action, AuditRecord
 from corpactions.domain.audit.retention import Export, Hold, Removal, told

@@ -1,4 +1,4 @@
-"""One entry of the audit log as bytes: what is in its body, in which canonical form, and how to read it back.
+"""One entry of the audit log as bytes: what is in its body, and in which canonical form; ``bodies`` reads it back.
 
 Invariant: there is exactly one body for the same content at the same place of the same log. Bodies are stored, hashed and served as these bytes and never pass
 through anything that could write them another way. ``docs/audit-format.md`` describes the form for others.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple
 
 from corpactions.domain.audit.merkle import HASH_BYTES
 
@@ -117,55 +117,3 @@ def body(draft: Draft, log: str, seq: int, prev: str, recorded_at: str, encode: 
             "symbol": symbol,
         }
     )
-
-
-def parse(data: bytes) -> Entry:
-    """The entry in a body.
-
-    Raises:
-        ValueError: the bytes are not the canonical form of an entry; the message names what is wrong.
-    """
-    fields = _fields(data)
-    source = fields["source"]
-    try:
-        entry = Entry(
-            fields["log"],
-            fields["seq"],
-            fields["prev"],
-            parse_time(fields["recorded_at"]),
-            Content(*[fields[name] for name in Content._fields]),
-            None if source is None else Source(**source),
-        )
-        again = body(Draft(entry.content, entry.source), entry.log, entry.seq, entry.prev, fields["recorded_at"])
-    except (TypeError, AttributeError) as error:
-        raise ValueError(f"a field has a wrong type: {error}") from None
-    if again != data:
-        raise ValueError("the bytes are not canonical: other order, spacing, escapes or fields than RFC 8785 and the format say")
-    if not isinstance(entry.seq, int) or isinstance(entry.seq, bool) or entry.seq < 0:
-        raise ValueError(f"seq {entry.seq!r} is no number of an entry")
-    return entry
-
-
-def _fields(data: bytes) -> dict[str, Any]:
-    try:
-        fields = json.loads(data, parse_float=_refuse, parse_constant=_refuse, parse_int=_integer)
-    except RecursionError:
-        raise ValueError("the values are nested too deeply") from None
-    if not isinstance(fields, dict):
-        raise ValueError("the body is no JSON object")  # noqa: TRY004 - to the reader of a log, it is a wrong value
-    if fields.get("format") != FORMAT:
-        raise ValueError(f"format {fields.get('format')!r} is not {FORMAT}, the only one that this release reads")
-    if missing := [name for name in ("log", "seq", "prev", "recorded_at", "source", *Content._fields) if name not in fields]:
-        raise ValueError(f"the body lacks {', '.join(missing)}")
-    return fields
-
-
-def _refuse(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no integer; bodies hold no other numbers")
-
-
-def _integer(text: str) -> int:
-    number = int(text)
-    if abs(number) > LARGEST_INTEGER:
-        raise ValueError(f"{text[:32]} is beyond 2^53 - 1")
-    return number

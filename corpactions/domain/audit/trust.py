@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from corpactions.domain.audit.entry import parse, time_text
+from corpactions.domain.audit.bodies import parse
+from corpactions.domain.audit.entry import time_text
 from corpactions.domain.audit.findings import Findings
 from corpactions.domain.audit.keys import KeyPeriod, Untrusted, read_statement, walk
 from corpactions.domain.audit.notes import Key, Verify

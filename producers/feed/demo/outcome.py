@@ -9,7 +9,7 @@ from datetime import datetime
 from math import ceil
 from typing import Final, NamedTuple
 
-from corpactions.bootstrap.audit_report import Report
+from corpactions.auditing.report import Report
 from corpactions.commands.gateway_client import Json
 from producers.feed.demo.expectations import CANCELLED, COMPLETED, FAILED, Expectation
 from producers.feed.demo.follow import Letter

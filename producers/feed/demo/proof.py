@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from corpactions.bootstrap.audit_report import Report, Request
-from corpactions.bootstrap.audit_verification import verify_log
+from corpactions.auditing.report import Report, Request
+from corpactions.auditing.verification import verify_log
 from corpactions.ports import Clock
 from corpactions.security.published import read_key
 from corpactions.settings import Settings

@@ -11,11 +11,12 @@ from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from corpactions.bootstrap.audit_report import Report
+from corpactions.auditing.report import Report
 from corpactions.domain.audit import keys
 from corpactions.domain.audit.appending import Appender, Head
 from corpactions.domain.audit.batch import parse_offsets
-from corpactions.domain.audit.entry import Content, Draft, parse
+from corpactions.domain.audit.bodies import parse
+from corpactions.domain.audit.entry import Content, Draft
 from corpactions.domain.audit.merkle import root_of
 from corpactions.domain.audit.notes import ED25519, Checkpoint, Key, Signer, sign_note
 from corpactions.domain.audit.tiles import Edge, split

@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from corpactions.bootstrap.audit_report import Report, Request
-from corpactions.bootstrap.audit_sources import witness_of
-from corpactions.bootstrap.audit_verification import verify_log
+from corpactions.auditing.report import Report, Request
+from corpactions.auditing.sources import witness_of
+from corpactions.auditing.verification import verify_log
 from corpactions.domain.audit.notes import Signer
 from corpactions.domain.audit.retention import Export, told
 from corpactions.persistence import audit_guards

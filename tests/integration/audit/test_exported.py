@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from corpactions.bootstrap.audit_bundles import export
+from corpactions.auditing.bundles import export
 from corpactions.persistence.audit_reading import AuditReader
 from tests.support.audit_database import audit_database
 from tests.support.audit_log import LogMaker

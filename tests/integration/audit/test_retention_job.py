@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from corpactions.domain.audit.entry import SEGMENT, parse
+from corpactions.domain.audit.bodies import parse
+from corpactions.domain.audit.entry import SEGMENT
 from corpactions.domain.audit.merkle import leaf_hash
 from corpactions.kafka.inspector import Inspector
 from corpactions.kafka.reader import TopicReader

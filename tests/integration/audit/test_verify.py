@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from corpactions.bootstrap.audit import AuditAccess
-from corpactions.bootstrap.audit_report import Report, Request
-from corpactions.bootstrap.audit_verification import verify_log
+from corpactions.auditing.access import AuditAccess
+from corpactions.auditing.report import Report, Request
+from corpactions.auditing.verification import verify_log
 from corpactions.domain.errors import Fatal
 from corpactions.persistence import audit_guards
 from corpactions.persistence.audit_reading import EntryQuery

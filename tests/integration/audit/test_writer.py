@@ -14,7 +14,8 @@ import httpx
 import pytest
 
 from corpactions.domain.audit.batch import parse_offsets
-from corpactions.domain.audit.entry import ZERO_LINK, Entry, parse
+from corpactions.domain.audit.bodies import parse
+from corpactions.domain.audit.entry import ZERO_LINK, Entry
 from corpactions.domain.audit.keys import key_for, walk
 from corpactions.domain.audit.merkle import leaf_hash, root_of
 from corpactions.domain.audit.notes import Checkpoint, Note, cosigned_at, signed_by

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from consumers.audit.handler import Handler
-from corpactions.domain.audit.entry import BODY_BYTES, ZERO_LINK, Content, Draft, Source, body, parse, time_text
+from corpactions.domain.audit.bodies import parse
+from corpactions.domain.audit.entry import BODY_BYTES, ZERO_LINK, Content, Draft, Source, body, time_text
 from corpactions.domain.audit.records import Action, AuditRecord
 from corpactions.domain.errors import Unavailable
 from corpactions.ports.records import Record

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from corpactions.bootstrap.audit import ShownEntry, ShownPage
+from corpactions.auditing.access import ShownEntry, ShownPage
 from corpactions.domain.audit.page import EntryVerdict, PageVerdict
 from corpactions.persistence.audit_reading import EntryQuery
 from corpactions.ports.audit import LogRow

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from corpactions.domain.audit.appending import Appender, Built, Head
 from corpactions.domain.audit.batch import Batch
-from corpactions.domain.audit.entry import SEGMENT, ZERO_LINK, Content, Draft, Source, parse
+from corpactions.domain.audit.bodies import parse
+from corpactions.domain.audit.entry import SEGMENT, ZERO_LINK, Content, Draft, Source
 from corpactions.domain.audit.merkle import leaf_hash, root_of
 from corpactions.domain.audit.tiles import Edge
 from corpactions.security.signing import verify

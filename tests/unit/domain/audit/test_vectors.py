@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from corpactions.domain.audit import entry, keys
+from corpactions.domain.audit import bodies, entry, keys
 from corpactions.domain.audit.batch import Batch
 from corpactions.domain.audit.merkle import leaf_hash, verify_consistency, verify_inclusion
 from corpactions.domain.audit.notes import Checkpoint, Key, Note, cosigned_at, signed_by
@@ -44,7 +44,7 @@ def test_the_page_shows_what_is_in_the_file() -> None:
 
 @pytest.mark.parametrize("seq", range(5))
 def test_a_published_entry_is_read_and_hashes_to_its_link_and_leaf(seq: int) -> None:
-    found = entry.parse(BODIES[seq])
+    found = bodies.parse(BODIES[seq])
     assert (found.log, found.seq) == ("corporate-actions/audit", seq)
     assert found.prev == (HASHES[seq - 1].hex() if seq else entry.ZERO_LINK)
     assert leaf_hash(BODIES[seq]) == HASHES[seq]

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from corpactions.bootstrap.audit_verification import newest_log
+from corpactions.auditing.verification import newest_log
 from corpactions.bootstrap.mysql import build_engine
-from corpactions.domain.audit.entry import Entry, parse
+from corpactions.domain.audit.bodies import parse
+from corpactions.domain.audit.entry import Entry
 from corpactions.domain.audit.findings import Findings
 from corpactions.domain.audit.keys import key_for
 from corpactions.domain.audit.merkle import consistency_path, inclusion_path, path_within

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from corpactions.bootstrap.audit_bundles import export_segment
+from corpactions.auditing.bundles import export_segment
 from corpactions.bootstrap.audit_writer import build_audit_codec
 from corpactions.bootstrap.mysql import build_engine
 from corpactions.domain.audit.records import AuditRecord

@@ -11,7 +11,8 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from corpactions.bootstrap.audit_writer import build_audit_codec
-from corpactions.domain.audit.entry import Content, parse
+from corpactions.domain.audit.bodies import parse
+from corpactions.domain.audit.entry import Content
 from corpactions.domain.audit.findings import Findings
 from corpactions.domain.audit.merkle import root_at
 from corpactions.domain.audit.notes import Checkpoint

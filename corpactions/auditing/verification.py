@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeVar
 
-from corpactions.bootstrap import audit_sources
-from corpactions.bootstrap.audit_ranges import Plan, verify_ranges
-from corpactions.bootstrap.audit_report import Keeper, Report, Request
+from corpactions.auditing import sources
+from corpactions.auditing.ranges import Plan, verify_ranges
+from corpactions.auditing.report import Keeper, Report, Request
 from corpactions.bootstrap.mysql import build_engine
 from corpactions.domain.audit.claims import is_cosigned, read_claim
 from corpactions.domain.audit.deeds import ACTIONS, check_deeds
@@ -111,8 +111,8 @@ class _Verification:
         self._rules = Rules(self._log.origin, self._trust.periods, None if self._left_out("signatures") else verify, decode, self._witness)
         self._ends = self._known_ends()
         if any(note.found_by == "witness" and note.size > self._ends.size for note in self._notes):
-            client = audit_sources.witness_of(self._settings)
-            self._notes += self._ask("witness", lambda: audit_sources.witnessed_within(client, self._log.origin, self._ends.size)) or []
+            client = sources.witness_of(self._settings)
+            self._notes += self._ask("witness", lambda: sources.witnessed_within(client, self._log.origin, self._ends.size)) or []
         if "signatures" not in self._sources:
             self._sources["signatures"] = (
                 "the trusted key" if self._trust.pinned else "a key that the log itself names: proves that it fits itself, not who wrote it"
@@ -209,13 +209,13 @@ class _Verification:
             for difference in self._ask("guards", lambda: guard_differences(self._engine)) or ():
                 self._found.add("guard", "guards", difference, found_by="guards")
         if not self._left_out("topic"):
-            self._notes += self._ask("topic", lambda: audit_sources.published(self._settings, self._log.origin, self._found)) or []
+            self._notes += self._ask("topic", lambda: sources.published(self._settings, self._log.origin, self._found)) or []
         if self._left_out("witness"):
             return
         if not self._settings.witness_url:
             self._sources["witness"] = "not asked: CA_WITNESS_URL is not set"
             return
-        seen = self._ask("witness", lambda: audit_sources.witnessed(audit_sources.witness_of(self._settings), self._log.origin)) or []
+        seen = self._ask("witness", lambda: sources.witnessed(sources.witness_of(self._settings), self._log.origin)) or []
         self._notes += seen
         if seen and self._witness is None:
             self._sources["witness"] = "asked, but CA_WITNESS_VKEY is not set: anybody may have answered"
@@ -316,9 +316,9 @@ class _Verification:
         streak = self._joiner.joined.streaks.get(("fork", "witness"))
         if streak is None:
             return
-        witness, tree = audit_sources.witness_of(self._settings), self._tree(streak.first.size)
+        witness, tree = sources.witness_of(self._settings), self._tree(streak.first.size)
         try:
-            same, differs = audit_sources.first_difference(witness, self._log.origin, tree, streak.first.size)
+            same, differs = sources.first_difference(witness, self._log.origin, tree, streak.first.size)
         except (Unavailable, MissingTile, ValueError):
             return  # that they differ is found; only where remains open
         detail = f"what the witness has seen agrees up to size {same} and differs at size {differs}: entries between were changed"
@@ -330,8 +330,8 @@ class _Verification:
         if self._start > 0:
             batch = self._reader.batch_of(self._log.log_id, self._start - 1)
             begin = {} if batch is None else batch.batch(self._log.origin).offsets
-        logged = audit_sources.Logged(joined.runs, begin, joined.offsets)
-        accounted = audit_sources.account(self._settings, self._reader, logged, self._found)
+        logged = sources.Logged(joined.runs, begin, joined.offsets)
+        accounted = sources.account(self._settings, self._reader, logged, self._found)
         self._not_logged = accounted.waiting
         self._sources["topic"] = (
             f"{accounted.records} records accounted for, {accounted.repetitions} of them repetitions; {sum(note.found_by == 'topic' for note in self._notes)} checkpoints"

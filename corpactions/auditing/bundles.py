@@ -10,8 +10,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from corpactions.bootstrap.audit_bundle_files import check_bundle, new_bundle, opened
-from corpactions.bootstrap.audit_verification import newest_log
+from corpactions.auditing.bundle_files import check_bundle, new_bundle, opened
+from corpactions.auditing.verification import newest_log
 from corpactions.bootstrap.mysql import build_engine
 from corpactions.domain.audit.bundle import CHECKPOINT, MANIFEST, Manifest, bundles_for, tiles_for
 from corpactions.domain.audit.keys import KeyPeriod, key_for, read_statement, walk
