@@ -157,24 +157,37 @@ def _create(admin: AdminClient, topics: list[NewTopic]) -> set[str]:
 
 
 def _configure(admin: AdminClient, wanted: Mapping[str, Mapping[str, str]]) -> dict[str, tuple[str, ...]]:
-    """Set what differs; returns the changes for each topic that had any."""
+    """Set what differs, and wait until the broker shows it; returns the changes for each topic that had any."""
+    differing = _differing(admin, wanted)
+    if differing:
+        resources_ = [
+            ConfigResource(ResourceType.TOPIC, name, incremental_configs=_set({setting: wanted[name][setting] for setting in changes}))
+            for name, changes in differing.items()
+        ]
+        _results(admin.incremental_alter_configs(resources_, request_timeout=TIMEOUT_SECONDS))
+        for _ in range(int(_SETTLE_SECONDS / _SETTLE_STEP_SECONDS)):
+            if not _differing(admin, wanted):
+                break
+            admin.poll(_SETTLE_STEP_SECONDS)
+    return {
+        name: tuple(f"{setting}: {now} -> {wanted[name][setting]}" for setting, now in changes.items())
+        for name, changes in differing.items()
+    }
+
+
+def _differing(admin: AdminClient, wanted: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str | None]]:
+    """By topic, the settings that are not as wanted, with what they are now."""
     if not wanted:
         return {}
     described = _results(
         admin.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in wanted], request_timeout=TIMEOUT_SECONDS)
     )
-    differing: dict[str, dict[str, str]] = {}
-    changes: dict[str, tuple[str, ...]] = {}
+    differing: dict[str, dict[str, str | None]] = {}
     for resource, entries in described.items():
-        now = {name: entry.value for name, entry in entries.items()}
-        different = {name: value for name, value in wanted[resource.name].items() if now.get(name) != value}
-        if different:
-            differing[resource.name] = different
-            changes[resource.name] = tuple(f"{name}: {now.get(name)} -> {value}" for name, value in different.items())
-    resources_ = [ConfigResource(ResourceType.TOPIC, name, incremental_configs=_set(values)) for name, values in differing.items()]
-    if resources_:
-        _results(admin.incremental_alter_configs(resources_, request_timeout=TIMEOUT_SECONDS))
-    return changes
+        now = {setting: entry.value for setting, entry in entries.items()}
+        if changes := {setting: now.get(setting) for setting, value in wanted[resource.name].items() if now.get(setting) != value}:
+            differing[resource.name] = changes
+    return differing
 
 
 def _set(values: Mapping[str, str]) -> list[ConfigEntry]:

@@ -17,6 +17,17 @@ from tests.support.product import ACCOUNTS_FILE
 ACCOUNTS = tuple(yaml.safe_load(ACCOUNTS_FILE.read_text())["accounts"])
 
 
+def with_accounts(endpoints: Mapping[str, Any]) -> dict[str, Any]:
+    """The servers, with passwords of every account of the product: the servers' own, or those that every test makes, since all share them."""
+    secret = endpoints["mysql"]["password"]
+    made = {account: _password(secret, account) for account in ACCOUNTS}
+    return {**endpoints, "accounts": endpoints.get("accounts") or made}
+
+
+def _password(secret: str, account: str) -> str:
+    return hashlib.sha256(f"{secret}:{account}".encode()).hexdigest()
+
+
 class AuditDatabase:
     """See above; ``root`` is the administrator's engine."""
 
@@ -56,7 +67,7 @@ class AuditDatabase:
         """The server's own, or one that every test makes of the administrator's, since all of them share the server's accounts."""
         if account == self._server["user"]:
             return str(self._server["password"])
-        return self._accounts.get(account) or hashlib.sha256(f"{self._server['password']}:{account}".encode()).hexdigest()
+        return self._accounts.get(account) or _password(self._server["password"], account)
 
     def sql(self, statement: str, *arguments: object, account: str = "") -> list[tuple[Any, ...]]:
         """The rows of one statement, as the administrator or as an account."""

@@ -1,10 +1,8 @@
-"""The demonstration and the events commands against a gateway and a worker of this module's own."""
+"""The demonstration and the events commands against a product of this module's own."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -15,7 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.gateway import backing, gateway
+from tests.support.audit_database import with_accounts
+from tests.support.auditing import auditing
+from tests.support.product import product
 
 COMMAND = Path(sys.executable).parent / "corpactions"
 SAMPLE = Path(str(files("producers.feed") / "sample"))
@@ -32,39 +32,24 @@ pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("demo")]
 
 
 @pytest.fixture(scope="module")
-def product(endpoints: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The environment of a command line that finds a running gateway and worker with the sample's securities."""
-    with backing(endpoints) as made, gateway(made) as served:
-        config = made.mysql_config()
-        environment = {
-            **os.environ,
-            "CA_KAFKA_BOOTSTRAP": endpoints["kafka"],
-            "CA_REGISTRY_URL": endpoints["registry"],
-            "CA_TOPIC_PREFIX": made.prefix,
-            "CA_MYSQL_HOST": config.host,
-            "CA_MYSQL_PORT": str(config.port),
-            "CA_MYSQL_DATABASE": config.database,
-            "CA_MYSQL_USER": config.user,
-            "CA_MYSQL_PASSWORD": config.password,
-            "CA_GATEWAY_URL": served.url,
-            "CA_CONSUMER_GROUP": f"{made.prefix}lifecycle",
-        }
-        subprocess.run([COMMAND, "securities", "load", SAMPLE / "securities.csv"], env=environment, check=True, timeout=60)
-        log = tmp_path_factory.mktemp("worker") / "log"
-        with log.open("w") as output:
-            worker = subprocess.Popen([sys.executable, "-m", "consumers.lifecycle"], env=environment, stdout=output, stderr=output)
-        try:
-            yield environment
-        finally:
-            worker.send_signal(signal.SIGTERM)
-            worker.wait(timeout=30)
+def environment(endpoints: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment of a command line that finds the whole product running, its audit log and witness included, with the sample's securities."""
+    settings = {"CA_AUDIT_CHECKPOINT_SECONDS": "0.5"}
+    with product(with_accounts(endpoints), tmp_path_factory.mktemp("product"), **settings) as made, auditing(made) as log:
+        log.start_witness()
+        log.start()
+        made.start_worker()
+        made.start_gateway()
+        found = made.environment("ca_operator") | log.settings
+        subprocess.run([COMMAND, "securities", "load", SAMPLE / "securities.csv"], env=found, check=True, timeout=60)
+        yield found
 
 
 @pytest.fixture
-def run(product: dict[str, str]) -> Run:
+def run(environment: dict[str, str]) -> Run:
     def call(*arguments: str, stdin: str | None = None, **settings: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [COMMAND, *arguments], env=product | settings, input=stdin, capture_output=True, text=True, timeout=200, check=False
+            [COMMAND, *arguments], env=environment | settings, input=stdin, capture_output=True, text=True, timeout=200, check=False
         )
 
     return call
@@ -78,6 +63,8 @@ def test_the_sample_comes_to_its_end_and_a_second_demonstration_changes_nothing(
         assert found["adds_up"] is True
         assert found["accepted"] == {"REST": 291, "Kafka": 589}
         assert found["accepted_before"] == (0 if number == 1 else 290)
+        assert found["audit"]["verified"] is True
+        assert found["audit"]["witnessed"] == found["audit"]["size"] > len(found["accepted"])
         codes = {letter["code"] for letter in found["dead_letters"]}
         assert codes >= {
             "not_avro",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.audit_database import ACCOUNTS
+from tests.support.audit_database import with_accounts
 from tests.support.auditing import Auditing, auditing
 from tests.support.fsck import FSCK, fsck
 from tests.support.gateway import DIVIDEND, post
@@ -23,10 +22,8 @@ EVENTS = 40
 
 @pytest.fixture(scope="module")
 def accounts(endpoints: dict[str, Any]) -> dict[str, Any]:
-    """The servers, with passwords of the services' accounts: those that every test makes, since all share them."""
-    secret = endpoints["mysql"]["password"]
-    made = {account: hashlib.sha256(f"{secret}:{account}".encode()).hexdigest() for account in ACCOUNTS}
-    return {**endpoints, "accounts": endpoints.get("accounts") or made}
+    """The servers, with passwords of the services' accounts."""
+    return with_accounts(endpoints)
 
 
 @pytest.fixture(scope="module")
