@@ -29,8 +29,9 @@ from corpactions.ports.records import Record
 
 Logged = Mapping[str, tuple[int, Content]]
 """By record id, the number and content of its entry."""
-_SMALL_VALUE: Final = 4_000
-"""A value of fewer bytes fits into a body however its characters must be escaped (at most six bytes for one)."""
+_SMALL_VALUE, _FEW_TRANSITIONS = 4_000, 8
+"""A value of fewer bytes fits into a body however its characters must be escaped (at most six bytes for one), unless it holds many changes of status: a few
+bytes each, and some eighty in a body."""
 _ENVELOPE_BYTES: Final = 2_048
 """More than the fields of a body around ``detail`` take, but for the four texts that are counted."""
 _REASON_CHARACTERS: Final = 1_000
@@ -92,7 +93,7 @@ class Handler:
         try:
             content = self._decode(record.value)
             _check(content)
-            if record.value is not None and len(record.value) > _SMALL_VALUE:
+            if len(record.value or b"") > _SMALL_VALUE or len(content.detail["transitions"]) > _FEW_TRANSITIONS:
                 self._check_size(content)
         except Rejected as error:
             return _unreadable(record, error)
@@ -114,8 +115,11 @@ def _check(content: Content) -> None:
         Rejected: reserved_id or bad_field.
     """
     name = content.record_id
-    if not name or len(name) > RECORD_ID_CHARACTERS or not (name.isascii() and name.isprintable()):
-        raise Rejected("bad_field", f"record_id {name[:80]!r} is not 1 to {RECORD_ID_CHARACTERS} printable ASCII characters")
+    if not name or len(name) > RECORD_ID_CHARACTERS or not (name.isascii() and name.isprintable()) or name.endswith(" "):
+        # MySQL's index takes "x" and "x " for the same.
+        raise Rejected(
+            "bad_field", f"record_id {name[:80]!r} is not 1 to {RECORD_ID_CHARACTERS} printable ASCII characters without a space at the end"
+        )
     if name.startswith(OWN_PREFIXES):
         raise Rejected("reserved_id", f"record_id {name[:80]!r} starts with what only the log's own entries do ({', '.join(OWN_PREFIXES)})")
     for field, value, most in (("actor", content.actor, ACTOR_CHARACTERS), ("resource", content.resource, RESOURCE_CHARACTERS)):

@@ -10,7 +10,7 @@ from corpactions.domain.errors import Rejected
 from corpactions.domain.messages import Position
 from corpactions.ports.schemas import SchemaSource
 from corpactions.serde.compiled import Fields
-from corpactions.serde.values import micros_of, time_of, time_text_of
+from corpactions.serde.values import MAX_INT, micros_of, time_of, time_text_of
 from corpactions.serde.wire import RecordFormat
 
 RECORD: Final = "AuditRecord"
@@ -124,6 +124,9 @@ def _content(fields: Fields) -> Content:
     position, commitment = _position(fields), fields["payload_commitment"]
     if position is not None and not 0 <= position.offset <= LARGEST_INTEGER:
         raise ValueError(f"offset {position.offset} is none that Kafka gives")
+    for name in ("version", "revision", "partition"):
+        if fields[name] is not None and not -MAX_INT - 1 <= fields[name] <= MAX_INT:
+            raise ValueError(f"{name} does not fit into the 32 bits of its type")
     detail = {
         "after": fields["after"],
         "before": fields["before"],

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from corpactions.domain.audit.entry import canonical, parse_time, time_text
+from corpactions.domain.audit.entry import LARGEST_INTEGER, canonical, parse_time, time_text
 from corpactions.domain.audit.notes import encode_base64, parse_decimal, parse_hash
 
 HEADER: Final = "corporate-actions/audit-batch/v1"
@@ -72,7 +72,15 @@ def offsets_text(offsets: Mapping[int, int]) -> str:
 
 def parse_offsets(text: str) -> dict[int, int]:
     """The reverse of :func:`offsets_text`; raises ValueError for anything else."""
-    found = json.loads(text)
-    if not isinstance(found, dict) or not all(type(offset) is int for offset in found.values()):
-        raise ValueError("offsets are an object of partition numbers and offsets")
-    return {int(partition): offset for partition, offset in found.items()}
+    try:
+        found = json.loads(text)
+    except RecursionError:
+        raise ValueError("offsets are nested too deeply") from None
+    if not isinstance(found, dict):
+        raise ValueError("offsets are an object of partition numbers and offsets")  # noqa: TRY004 - to the reader of a log, it is a wrong value
+    offsets: dict[int, int] = {}
+    for partition, offset in found.items():
+        if type(offset) is not int or not 0 <= offset <= LARGEST_INTEGER:
+            raise ValueError(f"the offset of partition {partition[:20]!r} is none that Kafka gives")
+        offsets[parse_decimal(partition, "a partition")] = offset
+    return offsets

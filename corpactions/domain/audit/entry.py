@@ -90,10 +90,13 @@ def time_text(moment: datetime) -> str:
 
 def parse_time(text: str) -> datetime:
     """The reverse of :func:`time_text`; raises ValueError for any other way of writing it."""
-    moment = datetime.fromisoformat(text)
-    if time_text(moment) != text:
-        raise ValueError(f"{text!r} is not written as YYYY-MM-DDTHH:MM:SS.ffffffZ")
-    return moment
+    try:
+        moment = datetime.fromisoformat(text)
+        if time_text(moment) == text:
+            return moment
+    except (ValueError, OverflowError):  # an offset can carry a time out of the years 1 to 9999
+        pass
+    raise ValueError(f"{text[:40]!r} is not written as YYYY-MM-DDTHH:MM:SS.ffffffZ")
 
 
 def body(draft: Draft, log: str, seq: int, prev: str, recorded_at: str, encode: Encode = canonical) -> bytes:

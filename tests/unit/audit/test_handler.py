@@ -12,7 +12,7 @@ import pytest
 from consumers.audit.handler import Handler
 from corpactions.domain.audit.bodies import parse
 from corpactions.domain.audit.entry import BODY_BYTES, ZERO_LINK, Content, Draft, Source, body, time_text
-from corpactions.domain.audit.records import Action, AuditRecord
+from corpactions.domain.audit.records import Action, AuditRecord, Transition
 from corpactions.domain.errors import Unavailable
 from corpactions.ports.records import Record
 from corpactions.serde.audit import AuditCodec
@@ -27,6 +27,19 @@ TOPIC = "corporate-actions-audit"
 def value(record_id: str = "e:1", **fields: Any) -> bytes:
     given = {"actor": "feed", "action": Action.APPLIED, "resource": "event:e", "symbol": "AAPL", **fields}
     return CODEC.encode(AuditRecord(record_id, NOW, **given))
+
+
+def _varint(number: int) -> bytes:
+    """An Avro number of any size, as a foreign encoder may write it."""
+    number <<= 1
+    groups = []
+    while number > 0x7F:
+        groups.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*groups, number])
+
+
+OVERSIZED_VERSION = value(version=77_777).replace(_varint(77_777), _varint(2**55))
 
 
 def record(data: bytes | None, offset: int = 0, partition: int = 0) -> Record:
@@ -96,6 +109,9 @@ def test_a_conflict_that_is_read_again_adds_nothing() -> None:
         (value("unreadable:corporate-actions-audit:0:1"), "reserved_id"),
         (value(""), "bad_field"),
         (value("é"), "bad_field"),
+        (value("x "), "bad_field"),
+        (value(transitions=(Transition(None, "", datetime(1970, 1, 1, tzinfo=UTC)),) * 500), "too_large"),
+        (OVERSIZED_VERSION, "bad_field"),
         (value("x" * 321), "bad_field"),
         (value(actor=""), "bad_field"),
         (value(actor="a" * 129), "bad_field"),

@@ -98,3 +98,11 @@ def test_times_have_one_form(at: datetime) -> None:
     assert len(time_text(at)) == len("2026-11-24T17:55:00.123456Z")
     with pytest.raises(ValueError, match="is not written as"):
         parse_time(time_text(at).replace("Z", "+00:00"))
+
+
+@pytest.mark.parametrize(
+    "written", ["0001-01-01T00:00:00.000000+23:59", "9999-12-31T23:59:59.999999-23:59", "", "now", "2026-11-24T17:55:00Z"]
+)
+def test_other_times_are_refused(written: str) -> None:
+    with pytest.raises(ValueError, match="is not written as"):
+        parse_time(written)
