@@ -110,7 +110,7 @@ def test_a_conflict_that_is_read_again_adds_nothing() -> None:
         (value(""), "bad_field"),
         (value("é"), "bad_field"),
         (value("x "), "bad_field"),
-        (value(transitions=(Transition(None, "", datetime(1970, 1, 1, tzinfo=UTC)),) * 500), "too_large"),
+        (value(transitions=(Transition(None, "", datetime(1970, 1, 1, tzinfo=UTC)),) * 700), "too_large"),
         (OVERSIZED_VERSION, "bad_field"),
         (value("x" * 321), "bad_field"),
         (value(actor=""), "bad_field"),
