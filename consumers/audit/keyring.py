@@ -51,7 +51,9 @@ def choose(signers: Sequence[Signer], history: Sequence[KeyRow], log: LogRow, si
             f"key {newest.number} of the log ({newest.key.vkey}) is in force, and its private key is not at hand; bring it to CA_AUDIT_KEYS"
         )
     number = newest.number + 1
-    return _chosen(wanted, KeyRow(number, state(number, log.origin, size, wanted, old).encode()))
+    added = KeyRow(number, state(number, log.origin, size, wanted, old).encode())
+    _newest([*history, added], verify)  # a key that was in force before, say, must not become a row that nobody can take away again
+    return _chosen(wanted, added)
 
 
 def _newest(history: Sequence[KeyRow], verify: Verify) -> KeyPeriod:

@@ -19,7 +19,7 @@ from corpactions.domain.audit.notes import Checkpoint
 from corpactions.domain.audit.offsets import Runs, Span, gaps
 from corpactions.domain.audit.ranges import CheckpointNote
 from corpactions.domain.audit.tiles import TileTree
-from corpactions.domain.errors import Rejected
+from corpactions.domain.errors import Rejected, Unavailable
 from corpactions.kafka.inspector import Inspector
 from corpactions.kafka.reader import BEGINNING, TopicReader
 from corpactions.kafka.topics import AUDIT, AUDIT_CHECKPOINTS
@@ -248,7 +248,9 @@ def _read(settings: Settings, topic: str, ends: Mapping[int, int], begin: Mappin
         while left:
             records = reader.read(_SILENCE_SECONDS)
             if not records:
-                return
+                raise Unavailable(
+                    "kafka", f"{topic} gave nothing for {_SILENCE_SECONDS:g} s, and partitions {sorted(left)} are not read to their ends"
+                )
             for record in records:
                 if record.offset >= ends[record.partition] - 1:
                     left.discard(record.partition)

@@ -111,5 +111,15 @@ def headline(report: Report) -> str:
         return f"audit log NOT verified: {sum(report.counts.values())} findings in {report.entries} entries of {report.origin}"
     if report.missing:
         return f"audit log not fully verified: no findings in {report.entries} entries, but no answer from: {', '.join(report.missing)}"
-    signed = "no checkpoint" if not report.checkpoints else "checkpoint signed and witnessed" if report.witnessed else "checkpoint signed"
-    return f"audit log verified: {report.entries} entries, {signed}"
+    return f"audit log verified: {report.entries} entries, {_signed(report)}"
+
+
+def _signed(report: Report) -> str:
+    """Whose word the log's end is."""
+    if report.sources.get("signatures") == "left out":
+        return "signatures not checked"
+    if not report.checkpoints:
+        return "no checkpoint"
+    if not report.witnessed:
+        return "checkpoint signed"
+    return "checkpoint signed and witnessed" + (f" up to entry {report.witnessed - 1}" if report.witnessed < report.size else "")

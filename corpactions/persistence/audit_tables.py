@@ -1,7 +1,7 @@
 """The tables of the audit log, as SQLAlchemy models beside those of ``persistence.tables`` and with the same conventions.
 
 Invariant: rows are only ever added. Nobody updates any of them, and only whole segments of ``audit_entries`` are ever removed, by the procedure of
-``guards.sql`` and after seven years; the triggers there refuse everything else to everyone. Hashes and signatures are over ``body`` as it is stored here;
+``guards/`` and after seven years; the triggers there refuse everything else to everyone. Hashes and signatures are over ``body`` as it is stored here;
 the other columns of an entry are copies for searching, which verification compares with the body.
 """
 

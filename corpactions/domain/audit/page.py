@@ -97,7 +97,7 @@ class PageVerifier:
         return PageVerdict(tuple(verdicts), size, time, tuple(found.items))
 
     def _checkpoint(self, note: CheckpointNote | None, found: Findings) -> Claim | None:
-        """The checkpoint, if it is one and adds to the one before."""
+        """The checkpoint, if it is one and belongs to the tree of the largest one read before, which a smaller one (the witness may be away) does not replace."""
         if note is None:
             return None
         claim = read_claim(note, self._rules)
@@ -105,15 +105,17 @@ class PageVerifier:
             found.take([claim], {claim.check: 1})
             return None
         before = self._newest
-        if before is not None and (before.size, before.root) != (claim.size, claim.root) and not self._grown(before, claim):
-            detail = f"it does not add to the checkpoint of {before.size} entries that was read before"
-            found.add("fork", claim.place, detail, seq=min(before.size, claim.size), found_by="checkpoint")
-        self._newest = claim
+        if before is not None and (before.size, before.root) != (claim.size, claim.root):
+            older, newer = sorted((before, claim), key=lambda each: each.size)
+            if not self._grown(older, newer):
+                detail = f"it is not of one tree with the checkpoint of {before.size} entries that was read before"
+                found.add("fork", claim.place, detail, seq=older.size, found_by="checkpoint")
+                return claim
+        if before is None or claim.size > before.size:
+            self._newest = claim
         return claim
 
     def _grown(self, before: Claim, claim: Claim) -> bool:
-        if before.size > claim.size:
-            return False
         tree = TileTree(claim.size, lambda tile: self._source.tiles([tile]).get(tile, b""))
         try:
             path = consistency_path(before.size, claim.size, tree.node)

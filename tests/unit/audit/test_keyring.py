@@ -57,6 +57,11 @@ def test_without_the_key_in_force_nothing_is_written(at_hand: list[MemorySigner]
         choose(at_hand, history(FIRST, SECOND), ROW, 250, verify)
 
 
+def test_a_key_that_was_given_up_does_not_return() -> None:
+    with pytest.raises(Fatal, match="must not return"):
+        choose([FIRST, SECOND, FIRST], history(FIRST, SECOND), ROW, 250, verify)
+
+
 def test_a_history_that_does_not_hold_together_stops_the_writer() -> None:
     forged = [history(FIRST)[0], history(THIRD, SECOND)[1]]
     with pytest.raises(Fatal, match="does not hold together"):
