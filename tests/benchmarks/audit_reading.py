@@ -42,7 +42,8 @@ def verify(endpoints: Mapping[str, Any], *, quick: bool) -> None:
         ):
             request = Request(maker.signers[0].key, processes=processes, without=without)
             rate, core = _best(maker.size, lambda request=request: _verify(settings, request))  # type: ignore[misc] # called at once
-            more: dict[str, Any] = {"per_core_second": round(core)} if processes == 1 else {}  # of other processes, the CPU time is not ours to see
+            # Of other processes, the CPU time is not ours to see.
+            more: dict[str, Any] = {"per_core_second": round(core)} if processes == 1 else {}
             report(name, rate, "entries/s", floor * processes, processes=processes, entries=maker.size, **more)
 
 

@@ -153,7 +153,9 @@ def test_a_newer_checkpoint_must_add_to_the_one_before(log: StoredLog) -> None:
     assert verifier.verify(rows(log, range(5)), log.notes[3]).verified, "an older one of the same tree, as while the witness is away"
     log.tiles.clear()
     shorter = verifier.verify(rows(log, range(5)), log.notes[3])
-    assert [(found.check, found.place) for found in shorter.findings][:1] == [("fork", "checkpoint 309")], "what was seen is no longer there"
+    assert [(found.check, found.place) for found in shorter.findings][:1] == [("fork", "checkpoint 309")], (
+        "what was seen is no longer there"
+    )
 
 
 def test_a_checkpoint_that_nobody_signed_is_none(log: StoredLog) -> None:
