@@ -17,8 +17,9 @@ from corpactions.domain.audit.entry import SEGMENT
 from corpactions.domain.audit.findings import Check, Finding, Findings
 from corpactions.domain.audit.joined import Joined
 from corpactions.domain.audit.joining import Joiner
+from corpactions.domain.audit.keys import Untrusted, key_for
 from corpactions.domain.audit.merkle import root_at, root_of
-from corpactions.domain.audit.notes import Key, Note, Signature
+from corpactions.domain.audit.notes import Key, Note, Signature, signed_by
 from corpactions.domain.audit.offsets import Span
 from corpactions.domain.audit.peaks import Peaks
 from corpactions.domain.audit.ranges import BatchRow, CheckpointNote, Claim, Range, Rules
@@ -85,7 +86,7 @@ def verify_bundle(files: Files, rules: Rules, trusted: Key) -> BundleReport:
     joined = checked.ranges(claim)
     found, time = checked.found, None if claim is None else claim.cosigned_at
     items = tuple(sorted(found.items, key=lambda each: (-1 if each.seq is None else each.seq, each.check)))
-    return BundleReport(manifest, sha256(data).digest(), joined.entries, joined.batches, time, items, dict(found.counts))
+    return BundleReport(manifest, sha256(data).digest(), joined.entries, joined.batches - checked.unproved, time, items, dict(found.counts))
 
 
 class _Bundle:
@@ -99,6 +100,7 @@ class _Bundle:
         self._statements: list[bytes] = []
         self._batches: list[BatchRow] = []
         self._trust: Trust | None = None
+        self.unproved = 0
 
     def files(self) -> None:
         """Exactly the files of the manifest, each with its hash, and all that the range needs."""
@@ -264,12 +266,25 @@ class _Bundle:
         if batch.first != first or batch.origin != self._manifest.origin:
             self.found.add("batch", place, f"its note is of batch {batch.first} of {batch.origin}", seq=first)
             return None
-        known = {(period.key.name, period.key.key_id) for period in self._rules.periods}
-        line = next((line for line in note.signatures if (line.name, line.key_id) in known), _NO_SIGNATURE)
+        line = self._line(note, first)
         return BatchRow(
             *(batch.first, batch.size, batch.epoch, batch.recorded_at, offsets_text(batch.offsets).encode()),
             *(batch.batch_root, batch.tree_root, line.key_id, line.signature),
         )
+
+    def _line(self, note: Note, first: int) -> Signature:
+        """The line of the key of the batch's period, without its signature where one line of that key is not good."""
+        periods, verify = self._rules.periods, self._rules.verify
+        if verify is None or not periods:
+            return _NO_SIGNATURE
+        try:
+            key = key_for(periods, self._manifest.origin, first)
+        except Untrusted as error:
+            self.found.add("key", f"batch {first}", error.reason, seq=first)
+            self.unproved += 1
+            return _NO_SIGNATURE
+        line = next((line for line in note.signatures if (line.name, line.key_id) == (key.name, key.key_id)), _NO_SIGNATURE)
+        return line if signed_by(note, key, verify) else line._replace(signature=b"")
 
     def _peaks(self, size: int) -> tuple[tuple[int, bytes], ...]:
         try:

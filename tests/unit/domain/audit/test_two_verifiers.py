@@ -7,13 +7,13 @@ from collections.abc import Collection, Mapping
 import pytest
 
 from corpactions.domain.audit.bundle_verification import BundleReport, verify_bundle
-from corpactions.domain.audit.notes import Key
+from corpactions.domain.audit.notes import Key, Note, plain_signature
 from corpactions.domain.audit.ranges import Rules
 from corpactions.security.signing import verify
 from corpactions.serde.canonical import decode
 from tests.support import audit_vectors
 from tests.support.audit_breaks import BOUNDARIES, CHANGED, CHEATED, LISTED, ROTATED_AT, SIGNED, SIZE, cheated, honest, listed
-from tests.support.audit_bundles import ORIGIN, WITNESS_VKEY, Files, log_vkey
+from tests.support.audit_bundles import ORIGIN, WITNESS_VKEY, Files, log_signer, log_vkey
 
 UNIQUE_IN_MYSQL = "an id twice"
 """Record ids are held unique by an index, where the log is written; a verification of the bytes alone does not remember them all."""
@@ -68,3 +68,20 @@ def test_what_the_keys_holder_writes_against_the_rules_is_refused_with_its_entry
     batch = max(first for first in BOUNDARIES if first <= seq)
     assert report.verified is False
     assert {finding.seq for finding in report.findings} <= {seq, batch}, report.findings
+
+
+def test_batches_older_than_the_pinned_key_are_found_and_not_counted_as_signed() -> None:
+    report = verified(honest(), key=2)
+    older = [first for first in BOUNDARIES if first < ROTATED_AT]
+    assert [(each.check, each.place) for each in report.findings] == [("key", f"batch {first}") for first in older]
+    assert report.batches == len(BOUNDARIES) - 1 - len(older)
+
+
+def test_every_line_of_the_right_key_must_be_good_and_other_keys_do_not_matter() -> None:
+    note = Note.parse(honest()["batches/300"])
+    before, right = plain_signature(note.text, log_signer(1)), plain_signature(note.text, log_signer(2))
+    both = Note(note.text, (before, right)).encode()
+    assert verified(listed({**honest(), "batches/300": both})).verified
+    bad = Note(note.text, (right, right._replace(signature=bytes(64)))).encode()
+    found = verified(listed({**honest(), "batches/300": bad})).findings
+    assert [(each.check, each.place) for each in found] == [("signature", "batch 300")]
