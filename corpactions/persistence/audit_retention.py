@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from corpactions.domain.audit.entry import SEGMENT
 from corpactions.domain.audit.records import AuditRecord
+from corpactions.domain.audit.removals import years_after
 from corpactions.domain.audit.retention import RETENTION_YEARS, Export, Hold, Removal, Segment, told
 from corpactions.persistence.audit_guards import REMOVE
 from corpactions.persistence.audit_holds import LegalHolds, hold_of
@@ -141,20 +142,12 @@ def _standing(connection: Connection, log_id: int, origin: str, holds: list[Hold
     inside = (AuditBatch.log_id == log_id, AuditBatch.first_seq >= first, AuditBatch.first_seq < first + SEGMENT)
     oldest, newest = connection.execute(select(func.min(AuditBatch.recorded_at), func.max(AuditBatch.recorded_at)).where(*inside)).one()
     segment = Segment(log_id, origin, first, _utc(oldest), _utc(newest))
-    until = _years_after(segment.newest, RETENTION_YEARS)
+    until = years_after(segment.newest, RETENTION_YEARS)
     if now <= until:
         return Standing(origin, segment, f"{until:%Y-%m-%dT%H:%M:%SZ}, {RETENTION_YEARS} years after its newest entry")
     if covering := [hold.name for hold in holds if hold.covers(segment)]:
         return Standing(origin, segment, f"the release of {', '.join(covering)}")
     return Standing(origin, segment, None)
-
-
-def _years_after(moment: datetime, years: int) -> datetime:
-    """The same day so many years later; 1 March for a 29 February that there is none of."""
-    try:
-        return moment.replace(year=moment.year + years)
-    except ValueError:
-        return moment.replace(year=moment.year + years, month=3, day=1)
 
 
 def _utc(moment: datetime) -> datetime:
